@@ -1,0 +1,50 @@
+import neostandard from 'neostandard'
+import tseslint from 'typescript-eslint'
+
+/** Rooms that speak only the domain: no HTTP framework, no process, no other room but through its contract. */
+const domainRooms = ['bans', 'browser', 'limits', 'concurrency', 'violations']
+
+const forbid = (...patterns) => ({
+  'no-restricted-imports': ['error', { patterns: patterns.map(([group, message]) => ({ group, message })) }],
+})
+
+const speakDomain = [
+  ['fastify', '@fastify/*', 'undici', 'pino'], 'domain rooms speak only the domain',
+]
+const noStores = [['**/stores/**'], 'only the assembly names a concrete store']
+const noProcess = [['**/cli/**', '**/main.js'], 'nothing imports the process']
+const noHttpRooms = [['**/upstream/**', '**/admin/**', '**/replies/**', '**/gateway.js', '**/demo/**'], 'domain rooms know nothing of HTTP']
+
+export default [
+  { ignores: ['dist/', '.tap/', 'data/', 'node_modules/'] },
+  ...neostandard({ ts: true }),
+  {
+    rules: {
+      '@stylistic/max-len': ['error', { code: 120, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true, ignoreComments: true }],
+    },
+  },
+  {
+    files: ['**/*.ts'],
+    languageOptions: { parserOptions: { project: ['./test/tsconfig.json'], tsconfigRootDir: import.meta.dirname } },
+    plugins: { '@typescript-eslint': tseslint.plugin },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/await-thenable': 'error',
+    },
+  },
+  { files: ['src/verdict/**'], rules: forbid([['**', 'node:*'], 'the verdict room imports nothing']) },
+  ...domainRooms.map((room) => ({
+    files: [`src/${room}/**`],
+    rules: forbid(speakDomain, noStores, noProcess, noHttpRooms, [['**/config/**'], 'rooms get typed values, never configuration']),
+  })),
+  ...['identity', 'upstream', 'replies', 'policy', 'telemetry'].map((room) => ({
+    files: [`src/${room}/**`],
+    rules: forbid(noStores, noProcess, [['**/gateway.js', '**/demo/**'], 'rooms do not know the assembly']),
+  })),
+  { files: ['src/stores/**'], rules: forbid(noProcess, noHttpRooms, [['**/config/**'], 'stores get typed values']) },
+  { files: ['src/config/**'], rules: forbid(noProcess, noStores, [['**/gateway.js'], 'configuration is read before the gateway exists']) },
+]

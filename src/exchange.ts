@@ -1,0 +1,61 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Identity } from './identity/contract.js'
+import type { LimiterState } from './limits/contract.js'
+import type { Lease } from './concurrency/contract.js'
+import type { Plan, Policy } from './policy/contract.js'
+import type { Target } from './policy/target.js'
+import type { Verdict } from './verdict/verdict.js'
+
+/** One request on its way through the rooms. Made once, in `gateway.ts`; rooms read it and write only what is marked. */
+export interface Exchange {
+  /** Request id: ours, or the client's when a trusted proxy vouches for it. */
+  readonly id: string
+  /** Epoch milliseconds. */
+  readonly receivedAt: number
+  readonly method: string
+  readonly target: Target
+  readonly headers: IncomingHttpHeaders
+  /** Name, value, name, value, … as they came. */
+  readonly rawHeaders: readonly string[]
+  /** A WebSocket handshake. */
+  readonly upgrade: boolean
+  /** The policy that was in force when the request came; it keeps it. */
+  readonly policy: Policy
+  /** What this policy asks of this request. */
+  readonly plan: Plan
+  readonly identity: Identity
+  /** True: exempt from scores, suspensions and bans (still limited unless `skipLimits`). */
+  readonly exempt: boolean
+  /** Path parameters of the matching entry, undecoded, as the first matching reading has them. */
+  readonly params: Readonly<Record<string, string | undefined>>
+  /** The whole body, once a check asked for it. Written by the gateway. */
+  body: Buffer | undefined
+  /** Where the limiters stand, for the rate headers. Written by the limits check. */
+  limiterStates: readonly LimiterState[]
+  /** The slot that this message holds. Written by the concurrency check. */
+  lease: Lease | undefined
+  /** Verdicts that observe mode recorded instead of enforcing. Written by the guard. */
+  observed: Verdict[]
+}
+
+/** A check looks at an exchange and answers a verdict, or nothing. It answers synchronously when it can. */
+export type Check = (exchange: Exchange) => Verdict | undefined | Promise<Verdict | undefined>
+
+/** Learns how an answer went, to settle what only the answer can tell. */
+export interface AnswerObserver {
+  /**
+   * The head of the backend's answer. `body: true` asks to see the bytes that follow.
+   * Called at most once; never for a request that was refused before forwarding.
+   */
+  onHead (status: number, headers: IncomingHttpHeaders): { body: boolean }
+  /** A piece of the answer's body as it came (still content-encoded); only when asked for. Must not keep it waiting. */
+  onData? (chunk: Buffer): void
+  /**
+   * Exactly once, whatever happened. `complete`: the whole answer passed; `aborted`: the client left;
+   * `failed`: the backend could not be reached, reset, or cut its answer short.
+   */
+  onEnd (outcome: 'complete' | 'aborted' | 'failed'): void
+}
+
+/** Made per exchange by what a route wants to learn from answers; undefined: nothing to learn here. */
+export type ObserveAnswer = (exchange: Exchange) => AnswerObserver | undefined

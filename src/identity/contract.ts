@@ -1,0 +1,116 @@
+/**
+ * Who calls, as far as it is verified. Immutable for one request.
+ * Subjects are strings: `user:<id>`, `ip:<address>` or `ip:<network>/<prefix>`, `global`.
+ */
+
+export interface ClientAddress {
+  /** Full, unmasked address in canonical text: no port, no zone, `::ffff:` unmapped. Sent to the backend. */
+  readonly address: string
+  /** `ip:` subject: the address itself for IPv4, the network of the policy's prefix for IPv6 (`ip:2001:db8::/64`). */
+  readonly subject: string
+  /**
+   * False when a violation must not ban this address: the peer is private, loopback or link-local, not
+   * trusted, and sent a forwarding header, so that it is probably a proxy nobody told us about.
+   */
+  readonly bannable: boolean
+  /** True when the socket's peer is one of the trusted proxies. */
+  readonly fromTrustedProxy: boolean
+  /** Scheme and host that the client used, as a trusted proxy or the request itself says. */
+  readonly proto: 'http' | 'https'
+  readonly host: string | undefined
+}
+
+export interface VerifiedUser {
+  readonly id: string
+  /** From a verified claim only; lower case. */
+  readonly email?: string
+}
+
+export interface Identity {
+  readonly client: ClientAddress
+  /** The user of the first credential that verified. */
+  readonly user: VerifiedUser | undefined
+  /** Users of every credential that verified, the first included; a ban of any refuses the request. */
+  readonly users: readonly VerifiedUser[]
+  readonly group: string | undefined
+}
+
+/** `user:<id>` if verified, else the address. */
+export function violationSubject (identity: Identity): string {
+  return identity.user === undefined ? identity.client.subject : userSubject(identity.user.id)
+}
+
+export function userSubject (id: string): string {
+  return `user:${id}`
+}
+
+/** How the client's address is found. */
+export interface ClientRules {
+  /** Number of hops, or networks (`loopback`, `private`, CIDRs, addresses); empty: the socket address counts. */
+  readonly trustedProxies: number | readonly string[]
+  readonly addressHeader: 'x-forwarded-for' | 'forwarded' | 'cf-connecting-ip' | 'true-client-ip' | 'x-real-ip'
+  /** Prefix length that IPv6 addresses are masked to, 1–128. */
+  readonly ipv6Prefix: number
+}
+
+/** Where a credential stands in a request. `path` names a route parameter, `body` is a JSON pointer. */
+export type CredentialPlace =
+  | { readonly in: 'header', readonly name: string, readonly scheme: 'bearer' | undefined }
+  | { readonly in: 'cookie' | 'query' | 'path', readonly name: string }
+  | { readonly in: 'body', readonly pointer: readonly string[] }
+
+export type JwtAlgorithm =
+  | 'HS256' | 'HS384' | 'HS512' | 'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA'
+
+export interface JwtRules {
+  /** Pinned; either all HS* (with `secret`) or none (with `jwks`). */
+  readonly algorithms: readonly JwtAlgorithm[]
+  readonly secret: string | undefined
+  readonly jwks: string | undefined
+  readonly issuer: string | undefined
+  /** Any of them; empty: not looked at. */
+  readonly audience: readonly string[]
+  /** Claim that holds the user's id: a non-empty string or a number, else the token names nobody. */
+  readonly claim: string
+}
+
+/** One place to look for a credential and how it is verified. Exactly one of the last four is set. */
+export interface IdentitySource {
+  readonly from: readonly CredentialPlace[]
+  readonly jwt: JwtRules | undefined
+  /** Opaque key: the user is its SHA-256 (`key:<hex>`), once the backend has answered a request that carried it with 2xx. */
+  readonly apiKey: { readonly pattern: string | undefined } | undefined
+  /** A header that counts only from these peers (CIDRs): its value is the user's id. */
+  readonly trustedPeers: readonly string[] | undefined
+  /** A body that is believed only with this secret in a header, compared timing-safe. */
+  readonly secretHeader: { readonly name: string, readonly value: string } | undefined
+  /** Where the group stands, for bodies. */
+  readonly group: readonly CredentialPlace[]
+}
+
+/** What the identity room reads of a request. */
+export interface IdentityRequest {
+  /** Socket address of the peer; empty for a unix socket. */
+  readonly peer: string
+  /** Whether the public listener itself speaks TLS (it does not today). */
+  readonly encrypted: boolean
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** To see header fields that came several times one by one. */
+  readonly rawHeaders: readonly string[]
+  /** Query as sent, without `?`. */
+  readonly query: string
+  readonly params: Readonly<Record<string, string | undefined>>
+}
+
+export interface Identifier {
+  /** Never throws: what cannot be read falls back to the socket's address. */
+  clientOf (request: IdentityRequest): ClientAddress
+  /** Verifies every credential of the head; synchronous unless a key must be fetched. Never rejects: what does not verify is anonymous. */
+  identify (request: IdentityRequest, client: ClientAddress): Identity | Promise<Identity>
+  /** True when some source stands in the body, so that the body must be read first. */
+  readonly readsBody: boolean
+  /** The identity with what the body says added. `body` is the parsed JSON. */
+  identifyBody (request: IdentityRequest, head: Identity, body: unknown): Identity
+  /** The backend answered a request that carried these credentials with 2xx: its API keys are known from now on. */
+  confirm (request: IdentityRequest): void
+}

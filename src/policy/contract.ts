@@ -1,0 +1,150 @@
+import type { AnswerObserver, Check, Exchange, ObserveAnswer } from '../exchange.js'
+import type { ClientRules, IdentitySource } from '../identity/contract.js'
+import type { Limiter, LimiterKey } from '../limits/contract.js'
+
+export type PolicyMode = 'enforce' | 'observe' | 'off'
+export type DialectName = 'librechat-json' | 'librechat-sse' | 'problem'
+
+/** A rule for messages in flight, as the compiled policy holds it. */
+export interface ConcurrencyRule {
+  readonly name: string
+  readonly key: readonly LimiterKey[]
+  readonly max: number
+  readonly leaseMs: number
+  /** `response`: the slot is free when the answer ends; `stream`: when the generation ends, followed on other requests. */
+  readonly release: 'response' | 'stream'
+  readonly violation: string | undefined
+  readonly score: number
+  readonly observe: boolean
+  /** JSON pointers (parsed: `['activeJobIds']`) and paths of a backend that answers `{streamId}` at once. */
+  readonly stream: {
+    readonly id: readonly string[]
+    readonly repeat: readonly string[] | undefined
+    readonly aborted: readonly string[] | undefined
+    readonly active: { readonly path: string, readonly list: readonly string[] } | undefined
+  } | undefined
+}
+
+/** What an answer on this route may release. */
+export interface ReleaseRule {
+  readonly rule: ConcurrencyRule
+  readonly on: 'stream' | 'abort'
+  /** Path parameter that names the stream. */
+  readonly param: string | undefined
+}
+
+/** How automatic bans come about. */
+export interface BanPolicy {
+  readonly enabled: boolean
+  /** ≤ 0: no ban. */
+  readonly durationMs: number
+  readonly interval: number
+  readonly scope: 'type' | 'total'
+  /** null = scores never run out. */
+  readonly scoreTtlMs: number | null
+  readonly scoreAnonymous: boolean
+  readonly address: { readonly enabled: boolean, readonly sharedBy: number, readonly withinMs: number }
+}
+
+/** One entry of the policy's `routes`, compiled. */
+export interface RouteEntry {
+  /** Position in matching order: the policy file's entries, then the preset's. */
+  readonly index: number
+  /** As written: `POST /api/agents/chat/:endpoint`. */
+  readonly match: string
+  readonly methods: readonly string[] | '*'
+  readonly path: string
+  /** Parameter values that exclude a request from this entry. */
+  readonly unless: ReadonlyMap<string, ReadonlySet<string>>
+  readonly authRequired: boolean
+  readonly browserOnly: 'ua' | 'strict' | 'off'
+  readonly limiters: readonly Limiter[]
+  readonly concurrency: ConcurrencyRule | undefined
+  readonly releases: ReleaseRule | undefined
+  readonly login: boolean
+  readonly reply: DialectName
+  readonly mode: PolicyMode | undefined
+}
+
+/** What is asked of a request: the union of all entries that any reading of its target leads to. Compiled once, shared by requests. */
+export interface Plan {
+  /** Entries, strictest union, in matching order; empty: forwarded after the ban check. */
+  readonly entries: readonly RouteEntry[]
+  readonly mode: PolicyMode
+  readonly authRequired: boolean
+  readonly browserOnly: 'ua' | 'strict' | 'off'
+  /** Each limiter once. */
+  readonly limiters: readonly Limiter[]
+  readonly concurrency: readonly ConcurrencyRule[]
+  readonly releases: readonly ReleaseRule[]
+  /** Checks that need only the head of a request, in the order of CONTRACT §4. */
+  readonly headChecks: readonly Check[]
+  /** Checks that need the body, or must come behind those that do. */
+  readonly bodyChecks: readonly Check[]
+  /** The body is read (bounded) before `bodyChecks`. */
+  readonly needsBody: boolean
+  readonly observers: readonly ObserveAnswer[]
+  /** Dialect of the entry that names the rule; the plan's first entry's otherwise. */
+  dialectOf (rule: string): DialectName
+  readonly login: boolean
+  /** As metrics and logs name the route: the first entry's `match`, or `unmatched`. */
+  readonly label: string
+}
+
+export type { AnswerObserver, Exchange }
+
+/** Who is always refused, never punished, or solely let in. */
+export interface AccessRules {
+  readonly denyUsers: ReadonlySet<string>
+  /** CIDRs and addresses. */
+  readonly denyAddresses: readonly string[]
+  /** Ids or e-mails (lower case). */
+  readonly exemptUsers: ReadonlySet<string>
+  readonly exemptAddresses: readonly string[]
+  readonly exemptSkipsLimits: boolean
+  /** Case-insensitive parts of a User-Agent that pass the non-browser check. */
+  readonly exemptUserAgents: readonly string[]
+  /** Empty: no allowlist. */
+  readonly allowUsers: ReadonlySet<string>
+  readonly allowGroups: ReadonlySet<string>
+}
+
+export interface UpstreamRules {
+  readonly url: string
+  readonly host: 'preserve' | 'upstream'
+  readonly forwarder: 'dispatch' | 'http-proxy'
+  readonly connectTimeoutMs: number
+  /** 0 = no limit. */
+  readonly responseTimeoutMs: number
+  readonly idleTimeoutMs: number
+  /** PEM file of additional authorities. */
+  readonly caFile: string | undefined
+  readonly verify: boolean
+}
+
+export interface MatchResult {
+  readonly entries: readonly RouteEntry[]
+  readonly params: Readonly<Record<string, string | undefined>>
+}
+
+/** The rules in force, compiled. Frozen; a reload makes a new one and swaps the reference. */
+export interface Policy {
+  readonly preset: string
+  readonly mode: PolicyMode
+  readonly upstream: UpstreamRules
+  readonly client: ClientRules & { readonly methodOverride: 'drop' | 'pass' }
+  readonly identity: readonly IdentitySource[]
+  readonly access: AccessRules
+  readonly bans: BanPolicy
+  readonly limiters: ReadonlyMap<string, Limiter>
+  readonly concurrency: ReadonlyMap<string, ConcurrencyRule>
+  readonly browser: { readonly violation: string, readonly score: number }
+  readonly routes: readonly RouteEntry[]
+  readonly defaultReply: DialectName
+  /** Where refused sign-in navigations go; undefined: answered in place. */
+  readonly loginUrl: string | undefined
+  readonly maxInspectedBody: number
+  readonly shutdownGraceMs: number
+  readonly retentionMs: number
+  readonly decisions: 'none' | 'refused' | 'all'
+}

@@ -1,0 +1,66 @@
+import type { Booking } from '../verdict/verdict.js'
+
+/** One violation that is about to be booked. */
+export interface Breach {
+  /** `message_limit`, `logins`, `non_browser`, … */
+  readonly type: string
+  /** `user:…` or `ip:…`. */
+  readonly subject: string
+  /** Points; 0 is booked and logged but moves nothing. */
+  readonly score: number
+  /** A ban follows each time the score crosses a multiple of this. */
+  readonly interval: number
+  /** `type`: each type has a score of its own; `total`: the sum over the types counts. */
+  readonly scope: 'type' | 'total'
+  /** How long a score lives after the last violation of its type; null = for ever. */
+  readonly ttlMs: number | null
+  /** Observe mode: counted apart, so that nothing of it is left when enforcing begins. */
+  readonly shadow: boolean
+}
+
+/** Kept about one type of one subject. Instants in epoch milliseconds. */
+export interface ScoreRecord {
+  readonly type: string
+  readonly subject: string
+  /** Violations ever booked (within retention). */
+  readonly total: number
+  readonly score: number
+  readonly updatedAt: number
+  /** null = never. */
+  readonly scoreExpiresAt: number | null
+}
+
+/**
+ * Scores of a store. Each call is atomic. A score that has run out reads as 0 and its record keeps `total`.
+ * Shadow scores are never listed.
+ */
+export interface ScoreStore {
+  book (breach: Breach, now: number): Booking | Promise<Booking>
+  /** All records, or one subject's; a look, it changes nothing. */
+  list (subject?: string): readonly ScoreRecord[] | Promise<readonly ScoreRecord[]>
+  /** Sets a subject's scores (of one type) to 0; `total` stays. */
+  reset (subject: string, type?: string): void | Promise<void>
+}
+
+/** A line of `logs.json` (CONTRACT §6), and what the event stream tells. */
+export interface ViolationRecord {
+  readonly v: 1
+  /** ISO 8601. */
+  readonly date: string
+  readonly type: string
+  readonly user?: string
+  readonly ip: string
+  readonly limiter?: string
+  readonly max?: number
+  readonly windowInMinutes?: number
+  readonly score: number
+  readonly prev_count: number
+  readonly violation_count: number
+  readonly ban?: true
+  /** Milliseconds. */
+  readonly ban_duration?: number
+  readonly route: string
+  readonly method: string
+  readonly requestId: string
+  readonly mode: 'enforce' | 'observe'
+}
