@@ -9,27 +9,34 @@ export type Kind =
 
 interface KindOptions { readonly description?: string, readonly minimum?: number, readonly maximum?: number }
 
-const placeholder = { type: 'string', pattern: '\\$\\{' } as const
+export const placeholder = { type: 'string', pattern: '\\$\\{' } as const
+const text = { type: 'string' } as const
+/** A number, or arithmetic with units; `decode.ts` says the rest. */
+const span = { type: 'string', pattern: '^[-+*/%().\\s\\da-zA-Z]+$' } as const
+const bytes = { type: 'string', pattern: '^\\d+ ?([kKmMgG]i?[bB]|[bB])?$' } as const
 
 function kind<T> (name: Kind, accepts: readonly object[], options: KindOptions = {}) {
   return Type.Unsafe<T>({ kind: name, anyOf: [...accepts, placeholder], ...options })
 }
 
 /** Any text. Empty counts as absent. */
-export const Text = (options?: KindOptions) => kind<string>('text', [{ type: 'string' }], options)
+export const Text = (options?: KindOptions) => kind<string>('text', [text], options)
 /** Text that is masked wherever the policy is shown. */
-export const Secret = (options?: KindOptions) => kind<string>('secret', [{ type: 'string' }], options)
+export const Secret = (options?: KindOptions) => kind<string>('secret', [text, { type: 'number' }], options)
 /** true or false; from a variable also `"true"`, `"FALSE"`, inline comments tolerated. */
 export const Switch = (options?: KindOptions) => kind<boolean>('switch', [{ type: 'boolean' }], options)
 /** A whole number, 0 or more unless `minimum` says otherwise; from a variable also arithmetic. */
-export const Count = (options?: KindOptions) => kind<number>('count', [{ type: 'integer', minimum: options?.minimum ?? 0 }], options)
+export const Count = (options?: KindOptions) =>
+  kind<number>('count', [{ type: 'integer', minimum: options?.minimum ?? 0 }], options)
 /** A number, 0 or more. */
-export const Number_ = (options?: KindOptions) => kind<number>('number', [{ type: 'number', minimum: options?.minimum ?? 0 }], options)
+export const Number_ = (options?: KindOptions) =>
+  kind<number>('number', [{ type: 'number', minimum: options?.minimum ?? 0 }], options)
 /** Milliseconds when decoded. Written with a unit (`90s`, `5m`, `2h`, `1d`), as a number or as arithmetic in milliseconds. */
-export const Duration = (options?: KindOptions) => kind<number>('duration', [{ type: 'number' }, { type: 'string' }], options)
+export const Duration = (options?: KindOptions) => kind<number>('duration', [{ type: 'number' }, span], options)
 /** Bytes when decoded: a number, or `64KiB`, `3MiB`. */
-export const Size = (options?: KindOptions) => kind<number>('size', [{ type: 'integer', minimum: 0 }, { type: 'string', pattern: '^\\d+ ?([KMG]i?B|B)$' }], options)
+export const Size = (options?: KindOptions) => kind<number>('size', [{ type: 'integer', minimum: 0 }, bytes], options)
 /** A list of texts, or one text with commas between. */
-export const List = (options?: KindOptions) => kind<string[]>('list', [{ type: 'array', items: { type: 'string' } }, { type: 'string' }], options)
+export const List = (options?: KindOptions) =>
+  kind<string[]>('list', [{ type: 'array', items: { type: ['string', 'number'] } }, text, { type: 'number' }], options)
 /** A regular expression that runs in linear time (RE2 syntax). */
-export const Pattern = (options?: KindOptions) => kind<string>('pattern', [{ type: 'string' }], options)
+export const Pattern = (options?: KindOptions) => kind<string>('pattern', [text], options)

@@ -15,9 +15,9 @@ const UpstreamPart = Type.Object({
   url: Type.Optional(Text({ description: 'Where the backend listens: http://, https:// or unix:/path/to.sock' })),
   host: Type.Optional(oneOf('preserve', 'upstream')),
   forwarder: Type.Optional(oneOf('dispatch', 'http-proxy')),
-  connectTimeout: Type.Optional(Duration()),
-  responseTimeout: Type.Optional(Duration({ description: 'Until the head of an answer; 0 = no limit' })),
-  idleTimeout: Type.Optional(Duration({ description: 'Silence within an answer; 0 = no limit' })),
+  connectTimeout: Type.Optional(Duration({ minimum: 0 })),
+  responseTimeout: Type.Optional(Duration({ minimum: 0, description: 'Until the head of an answer; 0 = no limit' })),
+  idleTimeout: Type.Optional(Duration({ minimum: 0, description: 'Silence within an answer; 0 = no limit' })),
   tls: Type.Optional(Type.Object({ ca: Type.Optional(Text()), verify: Type.Optional(Switch()) }, Strict)),
 }, Strict)
 
@@ -58,7 +58,7 @@ const BansPart = Type.Object({
   address: Type.Optional(Type.Object({
     enabled: Type.Optional(Switch()),
     sharedBy: Type.Optional(Count({ description: 'Spare an address that more than so many other users use; 0 = never spare' })),
-    within: Type.Optional(Duration()),
+    within: Type.Optional(Duration({ minimum: 0 })),
   }, Strict)),
 }, Strict)
 
@@ -124,16 +124,23 @@ export const PolicyFile = Type.Object({
   client: Type.Optional(ClientPart),
   identity: Type.Optional(Type.Array(IdentitySource)),
   allow: Type.Optional(Type.Object({ users: Type.Optional(List()), groups: Type.Optional(List()) }, Strict)),
-  exempt: Type.Optional(Type.Object({ ...Subjects, skipLimits: Type.Optional(Switch()), userAgents: Type.Optional(List()) }, Strict)),
+  exempt: Type.Optional(Type.Object({
+    ...Subjects,
+    skipLimits: Type.Optional(Switch()),
+    userAgents: Type.Optional(List()),
+  }, Strict)),
   deny: Type.Optional(Type.Object(Subjects, Strict)),
   violations: Type.Optional(Type.Record(Type.String(), Type.Object({ score: Number_() }, Strict))),
   bans: Type.Optional(BansPart),
   limiters: Type.Optional(Type.Record(Type.String(), LimiterEntry)),
   concurrency: Type.Optional(Type.Record(Type.String(), ConcurrencyEntry)),
-  limits: Type.Optional(Type.Object({ maxInspectedBody: Type.Optional(Size()), shutdownGrace: Type.Optional(Duration()) }, Strict)),
+  limits: Type.Optional(Type.Object({
+    maxInspectedBody: Type.Optional(Size()),
+    shutdownGrace: Type.Optional(Duration({ minimum: 0 })),
+  }, Strict)),
   logs: Type.Optional(Type.Object({
     decisions: Type.Optional(oneOf('none', 'refused', 'all')),
-    retention: Type.Optional(Duration()),
+    retention: Type.Optional(Duration({ minimum: 0 })),
   }, Strict)),
   browser: Type.Optional(Type.Object({ violation: Type.Optional(Text()), score: Type.Optional(Number_()) }, Strict)),
   reply: Type.Optional(oneOf('librechat-json', 'librechat-sse', 'problem')),

@@ -1,0 +1,67 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import Schema from 'typebox/schema'
+import t from 'tap'
+import { parse } from 'yaml'
+import { ConfigErrors, loadConfig, presetNames } from '../../src/config/config.js'
+import { policyJsonSchema, policyJsonSchemaText } from '../../src/config/json-schema.js'
+import { packageRoot } from '../../src/config/presets.js'
+import { loadPolicy } from '../../src/policy/load-policy.js'
+
+const root = packageRoot()
+const policies = join(root, 'test', 'policies')
+const isPolicy = (file: string) => file.endsWith('.yaml')
+const bad = readdirSync(join(policies, 'bad')).filter(isPolicy)
+const good = readdirSync(join(policies, 'good')).filter(isPolicy)
+
+t.test('every bad policy is told exactly what is wrong with it', async (t) => {
+  const env = { BANANAS: 'many', JWT_SECRET: 'open-sesame' }
+  t.ok(bad.length > 20)
+  for (const file of bad) {
+    const cwd = join(policies, 'bad')
+    const error = await loadConfig({ cwd, env, policyFile: file }).then(() => undefined, (error: unknown) => error)
+    if (!(error instanceof ConfigErrors)) return t.fail(`${file} was accepted`, { error })
+    t.equal(`${error.message}\n`, readFileSync(join(cwd, file.replace(/yaml$/, 'txt')), 'utf8'), file)
+    t.notMatch(error.message, /open-sesame/, `${file}: no secret is printed`)
+  }
+})
+
+t.test('every good policy is accepted, by the editor\'s schema too', async (t) => {
+  const validator = Schema.Compile(policyJsonSchema() as object)
+  for (const file of good) {
+    const { config } = await loadPolicy({ cwd: join(policies, 'good'), env: {}, policyFile: file })
+    t.equal(config.document.version, 1, file)
+    const [fits, errors] = validator.Errors(dropNulls(parse(readFileSync(join(policies, 'good', file), 'utf8')) ?? {}))
+    t.ok(fits, file, { errors })
+  }
+  t.notOk(validator.Check({ limitters: {} }), 'the schema is strict')
+})
+
+t.test('presets and the sample are policies that the schema accepts', async (t) => {
+  const validator = Schema.Compile(policyJsonSchema() as object)
+  t.same(presetNames(), ['generic', 'librechat'])
+  for (const name of [...presetNames(), 'defaults']) {
+    const text = readFileSync(join(root, 'config', 'presets', `${name}.yaml`), 'utf8')
+    t.ok(validator.Check(parse(text)), name)
+  }
+  t.equal(parse(readFileSync(join(root, 'config', 'portcullis.yaml'), 'utf8')), null, 'the sample is all comments')
+})
+
+t.test('every line of the sample is right once its comment sign is taken away', async (t) => {
+  const sample = readFileSync(join(root, 'config', 'portcullis.yaml'), 'utf8')
+  const cwd = t.testdir({ 'p.yaml': sample.split('\n\n').slice(1).join('\n').replaceAll(/^# /gm, '') })
+  const { config: { document } } = await loadPolicy({ cwd, env: { JWT_SECRET: 's' }, policyFile: 'p.yaml' })
+  t.equal(document.limiters?.['messageIp']?.max, 60)
+  t.equal(document.routes?.[0]?.match, 'POST /api/uploads/:folder')
+})
+
+t.test('the committed schema is the one that the types are made from', async (t) => {
+  t.equal(readFileSync(join(root, 'config', 'portcullis.schema.json'), 'utf8'), policyJsonSchemaText())
+})
+
+/** A key without a value counts as not written. */
+function dropNulls (value: unknown): unknown {
+  if (Array.isArray(value) || typeof value !== 'object' || value === null) return value
+  const members = Object.entries(value).filter(([, member]) => member !== null)
+  return Object.fromEntries(members.map(([key, member]) => [key, dropNulls(member)]))
+}
