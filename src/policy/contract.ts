@@ -1,4 +1,4 @@
-import type { AnswerObserver, Check, Exchange, ObserveAnswer } from '../exchange.js'
+import type { Check, ObserveAnswer } from '../exchange.js'
 import type { ClientRules, IdentitySource } from '../identity/contract.js'
 import type { Limiter, LimiterKey } from '../limits/contract.js'
 
@@ -66,32 +66,39 @@ export interface RouteEntry {
   readonly mode: PolicyMode | undefined
 }
 
-/** What is asked of a request: the union of all entries that any reading of its target leads to. Compiled once, shared by requests. */
-export interface Plan {
-  /** Entries, strictest union, in matching order; empty: forwarded after the ban check. */
+/** What the entries of a plan ask together: the strictest of each, every rule once, in matching order. */
+export interface Requirements {
+  /** Empty: nothing but the ban check. */
   readonly entries: readonly RouteEntry[]
   readonly mode: PolicyMode
   readonly authRequired: boolean
-  readonly browserOnly: 'ua' | 'strict' | 'off'
-  /** Each limiter once. */
+  readonly browser: { readonly level: 'ua' | 'strict', readonly observe: boolean } | undefined
+  /** Each limiter once; those of entries that only observe are marked so. */
   readonly limiters: readonly Limiter[]
   readonly concurrency: readonly ConcurrencyRule[]
   readonly releases: readonly ReleaseRule[]
-  /** Checks that need only the head of a request, in the order of CONTRACT §4. */
+  readonly login: boolean
+}
+
+/** What the assembly makes of them, in the order of CONTRACT §4. */
+export interface PlanParts {
+  /** Checks that need only the head of a request. */
   readonly headChecks: readonly Check[]
   /** Checks that need the body, or must come behind those that do. */
   readonly bodyChecks: readonly Check[]
   /** The body is read (bounded) before `bodyChecks`. */
   readonly needsBody: boolean
   readonly observers: readonly ObserveAnswer[]
-  /** Dialect of the entry that names the rule; the plan's first entry's otherwise. */
+}
+
+/** What is done with a request: made once for a combination of entries, shared by all requests that lead there. */
+export interface Plan extends Requirements, PlanParts {
+  /** Dialect of the entry that brought the rule; the first entry's, or the policy's, for any other. */
   dialectOf (rule: string): DialectName
-  readonly login: boolean
   /** As metrics and logs name the route: the first entry's `match`, or `unmatched`. */
   readonly label: string
 }
 
-export type { AnswerObserver, Exchange }
 
 /** Who is always refused, never punished, or solely let in. */
 export interface AccessRules {
@@ -141,10 +148,9 @@ export interface Policy {
   readonly browser: { readonly violation: string, readonly score: number }
   readonly routes: readonly RouteEntry[]
   readonly defaultReply: DialectName
-  /** Where refused sign-in navigations go; undefined: answered in place. */
-  readonly loginUrl: string | undefined
+  /** Origin that refused sign-in navigations are sent back to; empty: our own. */
+  readonly loginUrl: string
   readonly maxInspectedBody: number
   readonly shutdownGraceMs: number
   readonly retentionMs: number
-  readonly decisions: 'none' | 'refused' | 'all'
 }

@@ -1,0 +1,71 @@
+import type { PolicyDocument, RouteDocument } from '../config/schema.js'
+import type { Limiter } from '../limits/contract.js'
+import type { DocumentPath, Report } from './compile.js'
+import type { ConcurrencyRule, ReleaseRule, RouteEntry } from './contract.js'
+import { validatePattern } from './route-pattern.js'
+
+interface Rules {
+  /** Those that are switched on. */
+  readonly limiters: ReadonlyMap<string, Limiter>
+  readonly concurrency: ReadonlyMap<string, ConcurrencyRule>
+  readonly report: Report
+}
+
+/** Makes runnable route entries; the document has the policy file's entries before the preset's. */
+export function compileRoutes (document: PolicyDocument, rules: Rules): RouteEntry[] {
+  return (document.routes ?? []).map((entry, index) => compileRoute(entry, index, { document, ...rules }))
+}
+
+function compileRoute (entry: RouteDocument, index: number, rules: Rules & { document: PolicyDocument }): RouteEntry {
+  const { document, report } = rules
+  const path = ['routes', index]
+  const pattern = validatePattern(entry.match)
+  if ('problem' in pattern) report([...path, 'match'], pattern.problem, pattern.expected)
+  const unless = new Map(Object.entries(entry.unless ?? {}).map(([name, values]) => [name, new Set(values)]))
+  const read = 'problem' in pattern ? { methods: [], path: '/' } : pattern
+  for (const name of unless.keys()) {
+    if (!read.path.includes(`:${name}`)) report([...path, 'unless', name], JSON.stringify(name), `a parameter of ${read.path}`)
+  }
+  return {
+    index,
+    match: entry.match,
+    methods: read.methods,
+    path: read.path,
+    unless,
+    authRequired: entry.auth === 'required',
+    browserOnly: entry.browserOnly ?? 'off',
+    limiters: limitersOf(entry, path, rules),
+    concurrency: concurrencyOf(entry.concurrency, [...path, 'concurrency'], rules),
+    releases: releasesOf(entry, path, rules),
+    login: entry.login ?? false,
+    reply: entry.reply ?? document.reply ?? 'problem',
+    mode: entry.mode,
+  }
+}
+
+/** A limiter that is known but switched off is left out; one that nobody knows is a mistake. */
+function limitersOf (entry: RouteDocument, path: DocumentPath, { limiters, document, report }: Rules & { document: PolicyDocument }) {
+  const known = Object.keys(document.limiters ?? {})
+  return (entry.limit ?? []).flatMap((name) => {
+    if (!known.includes(name)) report([...path, 'limit'], JSON.stringify(name), `a limiter of this policy (${known.join(', ')})`, known)
+    return limiters.get(name) ?? []
+  })
+}
+
+function concurrencyOf (name: string | undefined, path: DocumentPath, { concurrency, document, report }: Rules & { document: PolicyDocument }) {
+  if (name === undefined) return undefined
+  const known = Object.keys(document.concurrency ?? {})
+  if (!known.includes(name)) report(path, JSON.stringify(name), `a concurrency rule of this policy (${known.join(', ')})`, known)
+  return concurrency.get(name)
+}
+
+function releasesOf (entry: RouteDocument, path: DocumentPath, rules: Rules & { document: PolicyDocument }): ReleaseRule | undefined {
+  if (entry.releases === undefined) return undefined
+  const { concurrency, on, id } = entry.releases
+  const rule = concurrencyOf(concurrency, [...path, 'releases', 'concurrency'], rules)
+  const param = id?.startsWith('path:') === true ? id.slice('path:'.length) : undefined
+  if (on === 'stream' && param === undefined) {
+    rules.report([...path, 'releases', 'id'], JSON.stringify(id ?? ''), 'path:NAME, a parameter of the route')
+  }
+  return rule === undefined ? undefined : { rule, on, param }
+}

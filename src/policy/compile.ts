@@ -1,0 +1,169 @@
+import type { ConcurrencyDocument, PolicyDocument } from '../config/schema.js'
+import { compileIdentity } from './compile-identity.js'
+import { compileLimiter, keysOf, scoreOf } from './compile-limiters.js'
+import { compileRoutes } from './compile-routes.js'
+import type { AccessRules, BanPolicy, ConcurrencyRule, Policy } from './contract.js'
+import { checkNetworks } from './networks.js'
+
+/** Where in the policy document something stands: `['limiters', 'loginIp', 'max']`. */
+export type DocumentPath = readonly (string | number)[]
+
+/** Takes one mistake; compilation goes on, so that all of them are told at once. */
+export type Report = (path: DocumentPath, found: string, expected: string, candidates?: readonly string[]) => void
+
+export interface CompileResult {
+  readonly policy: Policy
+  /** Sentences on what is configured but will not work, for the start's log. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Makes the runnable policy of a merged, decoded document. Mistakes that only the whole shows (a route names
+ * a limiter that is not there) are reported; the result must not be used when there were any.
+ */
+export function compilePolicy (document: PolicyDocument, report: Report): CompileResult {
+  const warnings: string[] = []
+  const preset = document.preset ?? 'librechat'
+  const identity = compileIdentity(document.identity ?? [], report, warnings)
+  const limiters = compileLimiters(document, report)
+  const concurrency = compileConcurrency(document, report)
+  const routes = compileRoutes(document, { limiters, concurrency, report })
+  const users = [...limiters.values()].filter((limiter) => limiter.key.includes('user'))
+  if (identity.length === 0 && users.length + concurrency.size > 0) {
+    warnings.push(`no identity source is active: ${users.length + concurrency.size} user limits do nothing, ` +
+      'set JWT_SECRET (and JWT_REFRESH_SECRET) to the values of the chat app')
+  }
+  const policy: Policy = {
+    preset,
+    mode: document.mode ?? 'enforce',
+    upstream: compileUpstream(document, report),
+    client: compileClient(document, report),
+    identity,
+    access: compileAccess(document, report),
+    bans: compileBans(document),
+    limiters,
+    concurrency,
+    browser: {
+      violation: document.browser?.violation ?? 'non_browser',
+      score: document.browser?.score ?? document.violations?.['non_browser']?.score ?? 20,
+    },
+    routes,
+    defaultReply: document.reply ?? 'problem',
+    loginUrl: document.oauthRedirect ?? '',
+    maxInspectedBody: document.limits?.maxInspectedBody ?? 3 * 1024 * 1024,
+    shutdownGraceMs: document.limits?.shutdownGrace ?? 30_000,
+    retentionMs: document.logs?.retention ?? 90 * 86_400_000,
+  }
+  return { policy: Object.freeze(policy), warnings }
+}
+
+function compileLimiters (document: PolicyDocument, report: Report) {
+  const limiters = new Map<string, NonNullable<ReturnType<typeof compileLimiter>>>()
+  for (const [name, entry] of Object.entries(document.limiters ?? {})) {
+    const limiter = compileLimiter(name, entry, { violations: document.violations ?? {}, report })
+    if (limiter !== undefined) limiters.set(name, limiter)
+  }
+  return limiters
+}
+
+function compileConcurrency (document: PolicyDocument, report: Report): Map<string, ConcurrencyRule> {
+  const rules = new Map<string, ConcurrencyRule>()
+  for (const [name, entry] of Object.entries(document.concurrency ?? {})) {
+    if (entry.enabled === false || entry.mode === 'off') continue
+    rules.set(name, {
+      name,
+      key: keysOf(entry.key ?? ['user'], ['concurrency', name, 'key'], report),
+      max: entry.max ?? 2,
+      leaseMs: entry.lease ?? 300_000,
+      release: entry.release ?? 'response',
+      violation: entry.violation,
+      score: scoreOf(entry, document.violations ?? {}),
+      observe: entry.mode === 'observe',
+      stream: compileStream(entry),
+    })
+  }
+  return rules
+}
+
+function compileStream ({ stream }: ConcurrencyDocument): ConcurrencyRule['stream'] {
+  if (stream === undefined) return undefined
+  return {
+    id: pointerOf(stream.id ?? '/streamId'),
+    repeat: stream.repeat === undefined ? undefined : pointerOf(stream.repeat),
+    aborted: stream.aborted === undefined ? undefined : pointerOf(stream.aborted),
+    active: stream.active === undefined
+      ? undefined
+      : { path: stream.active.path, list: pointerOf(stream.active.list) },
+  }
+}
+
+/** Parts of a JSON pointer (RFC 6901). */
+export function pointerOf (pointer: string): string[] {
+  return pointer.split('/').slice(1).map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+}
+
+function compileUpstream ({ upstream = {} }: PolicyDocument, report: Report): Policy['upstream'] {
+  const url = upstream.url ?? ''
+  const known = url.startsWith('unix:/') || isHttpUrl(url)
+  if (url !== '' && !known) report(['upstream', 'url'], JSON.stringify(url), 'http://HOST[:PORT], https://HOST[:PORT] or unix:/PATH')
+  return {
+    url,
+    host: upstream.host ?? 'preserve',
+    forwarder: upstream.forwarder ?? 'dispatch',
+    connectTimeoutMs: upstream.connectTimeout ?? 5000,
+    responseTimeoutMs: upstream.responseTimeout ?? 0,
+    idleTimeoutMs: upstream.idleTimeout ?? 0,
+    caFile: upstream.tls?.ca,
+    verify: upstream.tls?.verify ?? true,
+  }
+}
+
+function isHttpUrl (text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, search, hash } = new URL(text)
+  return (protocol === 'http:' || protocol === 'https:') && username === '' && search === '' && hash === ''
+}
+
+function compileClient ({ client = {} }: PolicyDocument, report: Report): Policy['client'] {
+  const trusted = client.trustedProxies ?? []
+  const hops = trusted.length === 1 && /^\d+$/.test(trusted[0] ?? '') ? Number(trusted[0]) : undefined
+  if (hops === undefined) checkNetworks(trusted, ['client', 'trustedProxies'], report)
+  return {
+    trustedProxies: hops ?? trusted,
+    addressHeader: client.addressHeader ?? 'x-forwarded-for',
+    ipv6Prefix: client.ipv6Prefix ?? 64,
+    methodOverride: client.methodOverride ?? 'drop',
+  }
+}
+
+function compileAccess ({ allow = {}, deny = {}, exempt = {} }: PolicyDocument, report: Report): AccessRules {
+  checkNetworks(deny.addresses ?? [], ['deny', 'addresses'], report)
+  checkNetworks(exempt.addresses ?? [], ['exempt', 'addresses'], report)
+  return {
+    denyUsers: new Set(deny.users),
+    denyAddresses: deny.addresses ?? [],
+    exemptUsers: new Set((exempt.users ?? []).map((user) => user.includes('@') ? user.toLowerCase() : user)),
+    exemptAddresses: exempt.addresses ?? [],
+    exemptSkipsLimits: exempt.skipLimits ?? false,
+    exemptUserAgents: (exempt.userAgents ?? []).map((part) => part.toLowerCase()),
+    allowUsers: new Set(allow.users),
+    allowGroups: new Set(allow.groups),
+  }
+}
+
+function compileBans ({ bans = {} }: PolicyDocument): BanPolicy {
+  const ttl = bans.scoreTtl ?? 3_600_000
+  return {
+    enabled: bans.enabled ?? true,
+    durationMs: bans.duration ?? 7_200_000,
+    interval: bans.interval ?? 20,
+    scope: bans.scope ?? 'type',
+    scoreTtlMs: ttl > 0 ? ttl : null,
+    scoreAnonymous: bans.scoreAnonymous ?? true,
+    address: {
+      enabled: bans.address?.enabled ?? true,
+      sharedBy: bans.address?.sharedBy ?? 5,
+      withinMs: bans.address?.within ?? 3_600_000,
+    },
+  }
+}
