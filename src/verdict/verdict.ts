@@ -83,6 +83,7 @@ export interface NotAllowedVerdict extends Refusal {
 export interface FaultVerdict extends Refusal {
   readonly kind: 'fault'
   readonly code: string
+  readonly title: string
 }
 
 export type Verdict =

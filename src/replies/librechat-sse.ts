@@ -1,0 +1,72 @@
+import type { Verdict } from '../verdict/verdict.js'
+import type { Dialect, Reply, ReplyContext } from './contract.js'
+import { librechatDetails, messageOf } from './details.js'
+
+/** Parent of the first message of a conversation, as LibreChat writes it. */
+const NO_PARENT = '00000000-0000-0000-0000-000000000000'
+const LONGEST_ECHO = 100_000
+
+/**
+ * The refusal of LibreChat's older generations, whose clients read the answer to a message as an event
+ * stream: two frames that look like a message and its failed answer, status 200
+ * (`denyRequest`, reference `librechat.md` §1.3).
+ */
+export const librechatSse: Dialect = {
+  echoesIds: true,
+  render: (verdict, context) => {
+    if (verdict.kind === 'non-browser') return stream([['error', { message: messageOf(verdict) }]])
+    return stream(deniedMessage(verdict, context))
+  },
+}
+
+function deniedMessage (verdict: Verdict, context: ReplyContext): Frame[] {
+  // A banned person's refusal gets fresh ids: nothing of it is to be filed under a conversation.
+  const body = verdict.kind === 'ban' ? {} : context.body ?? {}
+  const conversationId = textOf(body['conversationId']) ?? context.newId()
+  const messageId = textOf(body['messageId']) ?? context.newId()
+  const asked = {
+    sender: 'User',
+    messageId,
+    parentMessageId: textOf(body['parentMessageId']) ?? NO_PARENT,
+    conversationId,
+    isCreatedByUser: true,
+    text: textOf(body['text']) ?? '',
+  }
+  const answered = {
+    sender: senderOf(body),
+    messageId: textOf(body['responseMessageId']) ?? context.newId(),
+    conversationId,
+    parentMessageId: messageId,
+    unfinished: false,
+    error: true,
+    final: true,
+    text: detailsText(verdict, context),
+    isCreatedByUser: false,
+  }
+  return [['message', { message: asked, created: true }], ['error', answered]]
+}
+
+/** The client finds the violation in the text of the failed answer, as JSON. */
+function detailsText (verdict: Verdict, context: ReplyContext): string {
+  const details = librechatDetails(verdict, context)
+  return JSON.stringify({ ...details, message: messageOf(verdict), requestId: context.requestId })
+}
+
+function senderOf (body: Readonly<Record<string, unknown>>): string {
+  return textOf(body['modelLabel']) ?? textOf(body['chatGptLabel']) ?? textOf(body['model']) ??
+    textOf(body['endpoint']) ?? 'AI'
+}
+
+function textOf (value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' && value.length <= LONGEST_ECHO ? value : undefined
+}
+
+type Frame = [event: string, data: object]
+
+function stream (frames: readonly Frame[]): Reply {
+  return {
+    status: 200,
+    headers: [['content-type', 'text/event-stream; charset=utf-8']],
+    body: frames.map(([event, data]) => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`).join(''),
+  }
+}
