@@ -33,6 +33,12 @@ export interface Identity {
   /** Users of every credential that verified, the first included; a ban of any refuses the request. */
   readonly users: readonly VerifiedUser[]
   readonly group: string | undefined
+  /**
+   * The request carries more credentials than can be verified, or a trusted identity header several times with
+   * different values: nobody can say whom the backend will believe. It names no user, so that a banned one must
+   * not get through with it: answered 400 `MALFORMED_REQUEST` before anything else.
+   */
+  readonly ambiguous?: true
 }
 
 /** `user:<id>` if verified, else the address. */

@@ -1,0 +1,107 @@
+import type { KnownKeys } from './api-keys.js'
+import type { ClientAddress, Identity, IdentityRequest, VerifiedUser } from './contract.js'
+import { readPlace, readPointer, type BodyPlace, type HeadPlace } from './places.js'
+import type { Found, Source } from './source.js'
+import { readUserId } from './user-id.js'
+
+/** More different credentials than this in one request are no person's; see `Identity.ambiguous`. */
+const MAX_CREDENTIALS = 16
+const NOBODY: readonly VerifiedUser[] = []
+
+type Sources = readonly Source[]
+
+/** Verifies every credential of the head, source by source. */
+export function identifyHead (
+  sources: Sources, request: IdentityRequest, client: ClientAddress
+): Identity | Promise<Identity> {
+  const texts = new Set<string>()
+  const found: (Found | Promise<Found>)[] = []
+  let group: string | undefined
+  for (const source of sources) {
+    if (source.head.length + source.group.head.length === 0 || !source.believes(request)) continue
+    const credentials = new Set(textsAt(source.head, request))
+    for (const text of credentials) texts.add(text)
+    if (texts.size > MAX_CREDENTIALS || (source.singular && credentials.size > 1)) return ambiguous(client)
+    for (const text of credentials) found.push(source.verify(text))
+    if (source.singular) group ??= firstId(textsAt(source.group.head, request))
+  }
+  if (found.every(isKnown)) return named(client, found, group)
+  return allOf(found).then((users) => named(client, users, group))
+}
+
+interface WithBody { readonly request: IdentityRequest, readonly head: Identity, readonly body: unknown }
+
+/** Whom the head named stays the user, since checks have run for him; the body names one where the head did not. */
+export function identifyBody (sources: Sources, { request, head, body }: WithBody): Identity {
+  if (head.ambiguous === true) return head
+  const found: Found[] = [...head.users]
+  let group = head.group
+  for (const source of sources) {
+    if (source.body.length + source.group.body.length === 0 || !source.believes(request)) continue
+    for (const value of valuesAt(source.body, body)) {
+      const user = source.verify(value)
+      if (isKnown(user)) found.push(user)
+    }
+    if (source.singular) group ??= firstId(valuesAt(source.group.body, body))
+  }
+  return named(head.client, found, group)
+}
+
+/** Learns the API key that the backend took. With several in one request nobody can say which one it was: none is learnt. */
+export function confirmKeys (sources: Sources, request: IdentityRequest, known: KnownKeys): void {
+  const ids = new Set<string>()
+  for (const source of sources) {
+    if (!source.takesKeys) continue
+    for (const text of textsAt(source.head, request)) {
+      const id = source.keyIdOf(text)
+      if (id !== undefined) ids.add(id)
+    }
+  }
+  const [only] = ids
+  if (only !== undefined && ids.size === 1) known.add(only)
+}
+
+function ambiguous (client: ClientAddress): Identity {
+  return { client, user: undefined, users: NOBODY, group: undefined, ambiguous: true }
+}
+
+function named (client: ClientAddress, found: readonly Found[], group: string | undefined): Identity {
+  const users = distinct(found)
+  return { client, user: users[0], users, group }
+}
+
+/** Each user once, in order; of several with one id the first. */
+function distinct (found: readonly Found[]): readonly VerifiedUser[] {
+  const users: VerifiedUser[] = []
+  for (const user of found) {
+    if (user !== undefined && !users.some(({ id }) => id === user.id)) users.push(user)
+  }
+  return users.length === 0 ? NOBODY : users
+}
+
+function isKnown (found: Found | Promise<Found>): found is Found {
+  return !(found instanceof Promise)
+}
+
+async function allOf (found: readonly (Found | Promise<Found>)[]): Promise<Found[]> {
+  const users: Found[] = []
+  // The promises are under way already: waiting for one after the other costs no more than for all.
+  for (const one of found) users.push(isKnown(one) ? one : await one)
+  return users
+}
+
+function textsAt (places: readonly HeadPlace[], request: IdentityRequest): string[] {
+  return places.flatMap((place) => readPlace(place, request))
+}
+
+function valuesAt (places: readonly BodyPlace[], body: unknown): unknown[] {
+  return places.map(({ pointer }) => readPointer(pointer, body))
+}
+
+function firstId (values: readonly unknown[]): string | undefined {
+  for (const value of values) {
+    const id = readUserId(value)
+    if (id !== undefined) return id
+  }
+  return undefined
+}

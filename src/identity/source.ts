@@ -1,0 +1,98 @@
+import { hash, timingSafeEqual } from 'node:crypto'
+import { createAddressMatcher } from './address-matcher.js'
+import { createKeyReader, type KnownKeys } from './api-keys.js'
+import type { IdentityRequest, IdentitySource, VerifiedUser } from './contract.js'
+import { fieldValues } from './head-fields.js'
+import { createTokenVerifier, jwtFault, type JwtOptions, type TokenVerifier } from './jwt.js'
+import { isBodyPlace, isHeadPlace, type BodyPlace, type HeadPlace } from './places.js'
+import { readUserId } from './user-id.js'
+
+export interface SourceOptions extends JwtOptions { readonly keys: KnownKeys }
+
+export type Found = VerifiedUser | undefined
+
+/** A source of the policy, ready to run. */
+export interface Source {
+  readonly head: readonly HeadPlace[]
+  readonly body: readonly BodyPlace[]
+  readonly group: { readonly head: readonly HeadPlace[], readonly body: readonly BodyPlace[] }
+  /** False: this request's word does not count here, whatever it says. */
+  believes (request: IdentityRequest): boolean
+  /** The user whom a credential of a believed request names. Never throws, never rejects. */
+  verify (credential: unknown): Found | Promise<Found>
+  /** Several different credentials contradict each other: the header is one that only a proxy may write. */
+  readonly singular: boolean
+  /** True when its credentials are API keys. */
+  readonly takesKeys: boolean
+  /** The id that a text has as an API key; undefined when it is none. */
+  keyIdOf (text: string): string | undefined
+}
+
+/** @throws TypeError for a source that could never be verified safely; `sourceFault` says beforehand. */
+export function createSource (source: IdentitySource, options: SourceOptions): Source {
+  const fault = sourceFault(source)
+  if (fault !== undefined) throw new TypeError(fault)
+  const places = {
+    head: source.from.filter(isHeadPlace),
+    body: source.from.filter(isBodyPlace),
+    group: { head: source.group.filter(isHeadPlace), body: source.group.filter(isBodyPlace) },
+  }
+  return { ...places, ...meansOf(source, options) }
+}
+
+/** What is wrong with a source, for whoever wrote it; undefined: nothing. Addresses and patterns are looked at elsewhere. */
+export function sourceFault ({ from, jwt, apiKey, secretHeader, trustedPeers }: IdentitySource): string | undefined {
+  const inBody = from.some(isBodyPlace)
+  const means = [jwt, apiKey, secretHeader, trustedPeers].filter((one) => one !== undefined)
+  if (means.length !== 1) return 'a source needs exactly one of jwt, apiKey, trustedPeers, secretHeader'
+  if (inBody && jwt?.jwks !== undefined) return 'a token in the body can only be verified by a secret'
+  if (inBody && apiKey !== undefined) return 'an API key cannot stand in the body'
+  if (secretHeader?.value === '') return 'the secret of secretHeader is empty'
+  return jwt === undefined ? undefined : jwtFault(jwt)
+}
+
+type Means = Pick<Source, 'believes' | 'verify' | 'singular' | 'takesKeys' | 'keyIdOf'>
+
+/** Everybody is heard, since the credential proves itself. */
+const PROVES_ITSELF = { believes: () => true, singular: false } as const
+const NO_KEYS = { takesKeys: false, keyIdOf: () => undefined } as const
+
+function meansOf ({ jwt, apiKey, secretHeader, trustedPeers }: IdentitySource, options: SourceOptions): Means {
+  if (jwt !== undefined) return byToken(createTokenVerifier(jwt, options))
+  if (apiKey !== undefined) return byKey(createKeyReader(apiKey.pattern), options.keys)
+  const believes = secretHeader === undefined ? fromPeers(trustedPeers ?? []) : withSecret(secretHeader)
+  return { believes, verify: namedUser, singular: true, ...NO_KEYS }
+}
+
+function byToken (verify: TokenVerifier): Means {
+  return { ...PROVES_ITSELF, ...NO_KEYS, verify: (text) => typeof text === 'string' ? verify(text) : undefined }
+}
+
+function byKey (keyIdOf: (text: string) => string | undefined, keys: KnownKeys): Means {
+  const verify = (text: unknown): Found => {
+    const id = typeof text === 'string' ? keyIdOf(text) : undefined
+    return id !== undefined && keys.has(id) ? { id } : undefined
+  }
+  return { ...PROVES_ITSELF, verify, takesKeys: true, keyIdOf }
+}
+
+function namedUser (value: unknown): Found {
+  const id = readUserId(value)
+  return id === undefined ? undefined : { id }
+}
+
+function fromPeers (peers: readonly string[]): Source['believes'] {
+  const matches = createAddressMatcher(peers)
+  return ({ peer }) => matches(peer)
+}
+
+/** Exactly one field with the secret. Hashes are compared, so that neither content nor length shows in the time it takes. */
+function withSecret ({ name, value }: NonNullable<IdentitySource['secretHeader']>): Source['believes'] {
+  const expected = hash('sha256', value, 'buffer')
+  const field = name.toLowerCase()
+  return ({ rawHeaders }) => {
+    const [given, more] = fieldValues(rawHeaders, field)
+    if (given === undefined || more !== undefined) return false
+    return timingSafeEqual(hash('sha256', given, 'buffer'), expected)
+  }
+}
