@@ -1,0 +1,52 @@
+import { createAddressMatcher } from '../identity/identity.js'
+import type { Identity, VerifiedUser } from '../identity/contract.js'
+import type { AccessRules } from '../policy/contract.js'
+
+/** The policy's lists of subjects, compiled once when the policy is loaded. */
+export interface Access {
+  /** The user of the first credential, or the address, is never scored, suspended or banned. */
+  isExempt (identity: Identity): boolean
+  isExemptUser (user: VerifiedUser): boolean
+  isExemptAddress (address: string): boolean
+  /**
+   * The subject that the policy's `deny` names. Being named beats an exemption of something else: a denied user
+   * does not pass on an exempt address, nor a denied address for an exempt user; only what is itself on both
+   * lists passes.
+   */
+  deniedSubject (identity: Identity): string | undefined
+  /** True without an allowlist; else when every verified user, or the group, is on it. Nobody is not on it. */
+  isAllowed (identity: Identity): boolean
+}
+
+/** Throws when a list holds what is no address: the policy's compilation has reported it before. */
+export function createAccess (rules: AccessRules): Access {
+  const isExemptAddress = createAddressMatcher(rules.exemptAddresses)
+  const isDeniedAddress = createAddressMatcher(rules.denyAddresses)
+  const isExemptUser = userMatcherOf(rules.exemptUsers)
+  const isDeniedUser = userMatcherOf(rules.denyUsers)
+  const isAllowedUser = userMatcherOf(rules.allowUsers)
+  const open = rules.allowUsers.size + rules.allowGroups.size === 0
+  return {
+    isExempt: ({ user, client }) => (user !== undefined && isExemptUser(user)) || isExemptAddress(client.address),
+    isExemptUser,
+    isExemptAddress,
+    deniedSubject: ({ users, client }) => {
+      for (const user of users) {
+        if (isDeniedUser(user) && !isExemptUser(user)) return `user:${user.id}`
+      }
+      return isDeniedAddress(client.address) && !isExemptAddress(client.address) ? client.subject : undefined
+    },
+    isAllowed: ({ users, group }) => open || (group !== undefined && rules.allowGroups.has(group)) ||
+      (users.length > 0 && users.every(isAllowedUser)),
+  }
+}
+
+const never = () => false
+
+/** By id as written, by verified e-mail in any case. An id may itself be an e-mail. */
+function userMatcherOf (names: ReadonlySet<string>): (user: VerifiedUser) => boolean {
+  if (names.size === 0) return never
+  const known = new Set([...names, ...[...names].filter((name) => name.includes('@')).map((name) => name.toLowerCase())])
+  return ({ id, email }) => known.has(id) || (email !== undefined && known.has(email.toLowerCase())) ||
+    (id.includes('@') && known.has(id.toLowerCase()))
+}

@@ -1,0 +1,64 @@
+import { LRUCache } from 'lru-cache'
+
+/** Being seen again so soon is not news. */
+const NEWS_AFTER_MS = 60_000
+const MAX_ADDRESSES = 10_000
+/** Beyond so many users an address is shared by any measure. */
+const MAX_USERS_PER_ADDRESS = 500
+/** Pairs of user and address in all, some hundred bytes each. */
+const MAX_PAIRS = 200_000
+
+/**
+ * Which verified users were lately seen on which address, and which were banned there: what the shared-address
+ * guard goes by. In memory only and bounded; what is forgotten makes an address look less shared.
+ */
+export interface AddressUsers {
+  /** `address` is the `ip:` subject. Cheap enough for every request. */
+  seen (address: string, userId: string, now: number): void
+  banned (address: string, userId: string, now: number): void
+  /** Users seen on the address at or after `since`, without `besides`. */
+  seenSince (address: string, since: number, besides: string | undefined): readonly string[]
+  /** How many different users were banned on the address at or after `since`. */
+  bannedSince (address: string, since: number): number
+}
+
+/** User id → instant, the latest at the end. */
+type Sightings = Map<string, number>
+
+export function createAddressUsers (): AddressUsers {
+  const seenOn = createSightings()
+  const bannedOn = createSightings()
+  return {
+    seen: (address, userId, now) => {
+      const before = seenOn.get(address)?.get(userId)
+      if (before === undefined || now - before >= NEWS_AFTER_MS) seenOn.note(address, userId, now)
+    },
+    banned: bannedOn.note,
+    seenSince: (address, since, besides) => recent(seenOn.get(address), since).filter((id) => id !== besides),
+    bannedSince: (address, since) => recent(bannedOn.get(address), since).length,
+  }
+}
+
+function recent (sightings: Sightings | undefined, since: number): string[] {
+  return [...sightings ?? []].filter(([, at]) => at >= since).map(([userId]) => userId)
+}
+
+function createSightings () {
+  let pairs = 0
+  const addresses = new LRUCache<string, Sightings>({
+    max: MAX_ADDRESSES, dispose: (sightings) => { pairs -= sightings.size },
+  })
+  return {
+    get: (address: string) => addresses.get(address),
+    note: (address: string, userId: string, now: number): void => {
+      let sightings = addresses.get(address)
+      if (sightings === undefined) addresses.set(address, sightings = new Map())
+      pairs -= sightings.size
+      sightings.delete(userId)
+      sightings.set(userId, now)
+      if (sightings.size > MAX_USERS_PER_ADDRESS) sightings.delete(sightings.keys().next().value as string)
+      pairs += sightings.size
+      if (pairs > MAX_PAIRS) addresses.pop()
+    },
+  }
+}

@@ -1,0 +1,95 @@
+import type { Check, Exchange } from '../exchange.js'
+import type { Identity } from '../identity/contract.js'
+import type { BanVerdict, NotAllowedVerdict } from '../verdict/verdict.js'
+import type { Access } from './access.js'
+import type { AddressUsers } from './address-users.js'
+import type { Ban, BanBook, FindOptions } from './contract.js'
+
+/** The words that the chat apps use, which their people and clients know. */
+const BANNED = 'Your account has been temporarily banned due to violations of our service.'
+const ALL_BANS: FindOptions = { manualOnly: false }
+const MANUAL_BANS: FindOptions = { manualOnly: true }
+
+export interface BanCheckDeps {
+  readonly book: BanBook
+  readonly access: Access
+  /** `bans.enabled` of the policy: false ignores the bans that were placed automatically. */
+  readonly automatic: boolean
+  /** Learns which users come from which address. */
+  readonly users: AddressUsers
+}
+
+/**
+ * Turns away whom the policy denies or a ban holds, before anything else is looked at. Answers at once, except
+ * that nobody is refused by a ban that is not yet on the disk.
+ */
+export function createBanCheck ({ book, access, automatic, users }: BanCheckDeps): Check {
+  const options = automatic ? ALL_BANS : MANUAL_BANS
+  return (exchange) => {
+    const { identity } = exchange
+    const denied = access.deniedSubject(identity)
+    if (denied !== undefined) return denial(denied)
+    const ban = banOf(identity, exchange.receivedAt)
+    if (ban !== undefined) return refuse(ban, exchange)
+    if (identity.user !== undefined) users.seen(identity.client.subject, identity.user.id, exchange.receivedAt)
+    return undefined
+  }
+
+  /** An exempt address passes whole; an exempt user passes for himself and, as who calls, from a banned address. */
+  function banOf ({ user, users: all, client }: Identity, now: number): Ban | undefined {
+    if (book.size === 0 || access.isExemptAddress(client.address)) return undefined
+    if (!all.some(access.isExemptUser)) return book.find(all, client.address, now, options)
+    const exempt = user !== undefined && access.isExemptUser(user)
+    const others = all.filter((other) => !access.isExemptUser(other))
+    return book.find(others, exempt ? '' : client.address, now, options)
+  }
+
+  function refuse (ban: Ban, { receivedAt }: Exchange): BanVerdict | Promise<BanVerdict> {
+    const verdict = refusal(ban, receivedAt)
+    const written = book.durable(ban)
+    return written === undefined ? verdict : written.then(() => verdict)
+  }
+}
+
+function refusal (ban: Ban, now: number): BanVerdict {
+  return {
+    kind: 'ban',
+    rule: 'ban',
+    status: 403,
+    message: BANNED,
+    subject: ban.subject,
+    reason: ban.violation,
+    expiresAt: ban.expiresAt,
+    ofUser: ban.subject.startsWith('user:'),
+    ...(ban.expiresAt === null ? {} : { retryAfterMs: Math.max(0, ban.expiresAt - now) }),
+  }
+}
+
+function denial (subject: string): BanVerdict {
+  return {
+    kind: 'ban',
+    rule: 'deny',
+    status: 403,
+    message: BANNED,
+    subject,
+    reason: 'denied',
+    expiresAt: null,
+    ofUser: subject.startsWith('user:'),
+  }
+}
+
+const NOT_ALLOWED: NotAllowedVerdict = { kind: 'not-allowed', rule: 'allow', status: 403, message: 'Not authorized' }
+
+export interface AllowCheckOptions {
+  /** What happens to requests of nobody: `pass` where people must be able to sign in, and the backend answers 401. */
+  readonly anonymous: 'pass' | 'refuse'
+}
+
+/** Lets in only who is on the allowlist, where there is one. */
+export function createAllowCheck (access: Access, { anonymous }: AllowCheckOptions): Check {
+  return ({ identity }) => {
+    if (access.isAllowed(identity)) return undefined
+    const nobody = identity.users.length === 0 && identity.group === undefined
+    return nobody && anonymous === 'pass' ? undefined : NOT_ALLOWED
+  }
+}

@@ -1,0 +1,102 @@
+import { LRUCache } from 'lru-cache'
+import type { Exchange } from '../exchange.js'
+import type { BanPolicy } from '../policy/contract.js'
+import type { Log } from '../log.js'
+import type { BanPlacer, Breach, ScoreStore } from '../violations/contract.js'
+import type { Booking } from '../verdict/verdict.js'
+import type { AddressUsers } from './address-users.js'
+import type { Ban, BanBook } from './contract.js'
+
+/** A user who did nothing in that time is a bystander. */
+const CLEAN_FOR_MS = 24 * 3_600_000
+/** Addresses about which the operator was told; past that, the oldest may be told of again. */
+const TOLD_ADDRESSES = 1000
+
+export interface BanPlacerDeps {
+  readonly book: BanBook
+  readonly users: AddressUsers
+  /** Knows who among an address's users has violations. */
+  readonly scores: Pick<ScoreStore, 'list'>
+  readonly log: Log
+}
+
+/** Turns a crossed score into the ban of the user and of the address it happened from, or of only one of them. */
+export function createBanPlacer ({ book, users, scores, log }: BanPlacerDeps): BanPlacer {
+  const told = new LRUCache<string, true>({ max: TOLD_ADDRESSES })
+  return {
+    banFor: async (exchange, breach, booking) => {
+      const { bans: rules } = exchange.policy
+      if (!rules.enabled || !(rules.durationMs > 0) || exchange.exempt || breach.shadow) return undefined
+      const { subject: address, bannable } = exchange.identity.client
+      const user = breach.subject.startsWith('user:') ? breach.subject : undefined
+      if (user !== undefined) users.banned(address, idOf(user), booking.at)
+      if (!bannable && !told.has(address)) tellOfProxy(address)
+      const spared = bannable
+        ? await whySpared({ address, user, rules, now: booking.at })
+        : `${address} was spared: it is probably a proxy of ours`
+      const placed = bansFor({ exchange, breach, booking }, { user, spared })
+      log.info({ requestId: exchange.id, bans: placed.map((ban) => ban.subject), violation: breach.type, spared },
+        placed.length > 0 ? 'banned' : 'nobody was banned')
+      if (placed.length === 0) return undefined
+      await book.place(placed)
+      const [first] = placed as [Ban]
+      return { durationMs: rules.durationMs, expiresAt: first.expiresAt }
+    },
+  }
+
+  function tellOfProxy (address: string): void {
+    told.set(address, true)
+    log.warn({ address }, 'this private address sends forwarding headers but is not trusted: it is never banned by ' +
+      'itself. If it is your proxy, name it in GATEWAY_TRUST_PROXY or client.trustedProxies')
+  }
+
+  /** The sentence for the record when the shared-address guard spares the address; undefined: it is banned too. */
+  async function whySpared ({ address, user, rules, now }: GuardQuestion): Promise<string | undefined> {
+    const { enabled, sharedBy, withinMs } = rules.address
+    if (!enabled) return `${address} was spared: addresses are not banned by policy`
+    if (sharedBy === 0 || users.bannedSince(address, now - withinMs) >= 2) return undefined
+    const others = users.seenSince(address, now - withinMs, user === undefined ? undefined : idOf(user))
+    if (others.length <= sharedBy) return undefined
+    const clean = await Promise.all(others.map((id) => isClean(id, now)))
+    const bystanders = clean.filter(Boolean).length
+    if (bystanders <= sharedBy) return undefined
+    return `${address} was spared: ${bystanders} other users without a violation use it`
+  }
+
+  async function isClean (userId: string, now: number): Promise<boolean> {
+    const records = await scores.list(`user:${userId}`)
+    return records.every((record) => record.updatedAt <= now - CLEAN_FOR_MS)
+  }
+}
+
+interface GuardQuestion {
+  readonly address: string
+  readonly user: string | undefined
+  readonly rules: BanPolicy
+  readonly now: number
+}
+
+interface Occasion { readonly exchange: Exchange, readonly breach: Breach, readonly booking: Booking }
+
+interface Outcome { readonly user: string | undefined, readonly spared: string | undefined }
+
+function bansFor ({ exchange, breach, booking }: Occasion, { user, spared }: Outcome): Ban[] {
+  const address = exchange.identity.client.subject
+  const common = {
+    violation: breach.type,
+    score: booking.after,
+    createdAt: booking.at,
+    expiresAt: booking.at + exchange.policy.bans.durationMs,
+    source: 'auto',
+  } as const
+  const note = spared === undefined ? {} : { note: spared }
+  const bans: Ban[] = []
+  const banned = spared === undefined ? [address] : []
+  if (user !== undefined) bans.push({ ...common, subject: user, linked: banned, ...note })
+  for (const subject of banned) bans.push({ ...common, subject, linked: user === undefined ? [] : [user] })
+  return bans
+}
+
+function idOf (user: string): string {
+  return user.slice('user:'.length)
+}

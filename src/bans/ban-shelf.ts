@@ -1,0 +1,48 @@
+import { createAddressIndex } from './address-index.js'
+import type { Ban } from './contract.js'
+
+/** All bans in memory, by subject, user and address. Subjects are canonical. Knows nothing of time or disks. */
+export interface BanShelf {
+  put (ban: Ban): void
+  take (subject: string): void
+  get (subject: string): Ban | undefined
+  /** By the bare id, so that a request need not build a subject to ask. */
+  ofUser (id: string): Ban | undefined
+  /** Subjects under which a ban of this address could stand, narrowest first; only to be read. */
+  subjectsOf (address: string): readonly string[]
+  /** In the order in which they were put, the latest last. Can be walked as often as one likes. */
+  readonly all: Iterable<Ban>
+  readonly size: number
+}
+
+export function createBanShelf (): BanShelf {
+  const bySubject = new Map<string, Ban>()
+  const byUser = new Map<string, Ban>()
+  const addresses = createAddressIndex()
+  return {
+    put: (ban) => {
+      const isNew = !bySubject.delete(ban.subject)
+      bySubject.set(ban.subject, ban)
+      if (isUser(ban.subject)) byUser.set(idOf(ban.subject), ban)
+      else if (isNew) addresses.add(ban.subject)
+    },
+    take: (subject) => {
+      if (!bySubject.delete(subject)) return
+      if (isUser(subject)) byUser.delete(idOf(subject))
+      else addresses.remove(subject)
+    },
+    get: (subject) => bySubject.get(subject),
+    ofUser: (id) => byUser.get(id),
+    subjectsOf: addresses.subjectsOf,
+    all: { [Symbol.iterator]: () => bySubject.values() },
+    get size () { return bySubject.size },
+  }
+}
+
+function isUser (subject: string): boolean {
+  return subject.startsWith('user:')
+}
+
+function idOf (subject: string): string {
+  return subject.slice('user:'.length)
+}

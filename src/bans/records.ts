@@ -1,0 +1,26 @@
+import type { Log } from '../log.js'
+import type { Ban } from './contract.js'
+import { canonicalSubject } from './subjects.js'
+
+/** A ban that one of us wants to place, in canonical spelling. Throws on misuse. */
+export function checked (ban: Ban): Ban {
+  const subject = canonicalSubject(ban.subject)
+  if (subject === undefined) throw new TypeError(`cannot ban ${ban.subject}`)
+  if (ban.expiresAt !== null && !Number.isFinite(ban.expiresAt)) throw new TypeError(`a ban of ${subject} without an end`)
+  return { ...ban, subject, linked: ban.linked.map((other) => canonicalSubject(other) ?? other) }
+}
+
+/**
+ * A ban that a store kept. One whose end cannot be read holds until it is lifted: a damaged record is no way out.
+ * One whose subject cannot be read is told and left alone.
+ */
+export function readable (ban: Ban, log: Log): Ban | undefined {
+  const subject = canonicalSubject(ban.subject)
+  if (subject === undefined) {
+    log.warn({ subject: ban.subject }, 'a stored ban names no user and no address')
+    return undefined
+  }
+  if (ban.expiresAt === null || Number.isFinite(ban.expiresAt)) return { ...ban, subject }
+  log.warn({ subject }, 'a stored ban has no readable end and holds until it is lifted')
+  return { ...ban, subject, expiresAt: null }
+}

@@ -1,0 +1,38 @@
+import { addressSubject, networkSubject, readAddress } from '../identity/identity.js'
+
+const USER = 'user:'
+const ADDRESS = 'ip:'
+
+/**
+ * The spelling under which a subject's ban is kept: `user:<id>`, `ip:<address>` or `ip:<network>/<prefix>`;
+ * undefined for what cannot be banned.
+ */
+export function canonicalSubject (subject: string): string | undefined {
+  if (subject.startsWith(USER)) return subject.length > USER.length ? subject : undefined
+  return subject.startsWith(ADDRESS) ? networkSubject(subject.slice(ADDRESS.length)) : undefined
+}
+
+/**
+ * The subject to ban for an address or CIDR as an operator types it. A bare IPv6 address means its network of
+ * `ipv6Prefix` bits, as it does for violations, since who holds one address holds the rest; `/128` means just it.
+ */
+export function banSubject (text: string, ipv6Prefix: number): string | undefined {
+  const exact = networkSubject(text)
+  return exact === undefined || text.includes('/') ? exact : addressSubject(text, ipv6Prefix)
+}
+
+/** Whether a ban of `subject` (`ip:…`) holds for this address. */
+export function covers (subject: string, address: string): boolean {
+  const canonical = canonicalSubject(subject)
+  const host = readAddress(address)
+  if (canonical === undefined || host === undefined) return false
+  return networkSubject(`${host}/${shapeOf(canonical).bits}`) === canonical
+}
+
+/** Family and prefix length of a canonical `ip:` subject. */
+export function shapeOf (subject: string): { readonly family: 4 | 6, readonly bits: number } {
+  const text = subject.slice(ADDRESS.length)
+  const family = text.includes(':') ? 6 : 4
+  const slash = text.indexOf('/')
+  return { family, bits: slash === -1 ? (family === 4 ? 32 : 128) : Number(text.slice(slash + 1)) }
+}

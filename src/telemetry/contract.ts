@@ -1,0 +1,52 @@
+/** Labels are few and come from the policy, never from a client. */
+export interface RequestLabels {
+  /** The plan's label: a route entry as written, or `unmatched`. */
+  readonly route: string
+  /** Kind of the verdict that answered, or `forwarded`. */
+  readonly verdict: string
+  readonly mode: string
+}
+
+/** The numbers that the gateway tells. Durations are handed over in milliseconds and shown in seconds. */
+export interface Metrics {
+  /** A request was answered; called once each, when the answer has ended. */
+  request (labels: RequestLabels, durationMs: number): void
+  violation (type: string): void
+  /** A ban was placed: `auto`, `admin` or `mongo`. */
+  banPlaced (source: string): void
+  streamOpened (): void
+  streamClosed (): void
+  /** The backend gave no answer: a code of the catalogue. */
+  upstreamFault (code: string): void
+  /** Lines that the journal could not keep. */
+  journalDropped (count: number): void
+  /** A number that is read when somebody asks. Names are `portcullis_…` with their unit; naming one twice is misuse. */
+  gauge (name: string, help: string, read: () => number): void
+  /** Prometheus text exposition. */
+  render (): Promise<string>
+  readonly contentType: string
+}
+
+export type HealthStatus = 'ok' | 'degraded' | 'failed'
+
+export interface HealthState {
+  readonly status: HealthStatus
+  /** Why it is not ok, for the operator; no secrets, since nobody must sign in to read it. */
+  readonly reason?: string
+}
+
+export interface HealthReport {
+  /** False when any check failed; a degraded gateway is ready. */
+  readonly ready: boolean
+  readonly status: 'ready' | 'degraded' | 'not ready'
+  readonly checks: Readonly<Record<string, HealthState>>
+}
+
+export type HealthCheck = () => HealthState | Promise<HealthState>
+
+export interface Health {
+  /** Components name themselves once; a second check of one name replaces the first. */
+  register (name: string, check: HealthCheck): void
+  /** Asks everybody. Never rejects: a check that throws or takes too long has failed. */
+  report (): Promise<HealthReport>
+}

@@ -1,0 +1,75 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import type { Metrics } from './contract.js'
+
+/** Seconds. Chats answer in milliseconds when refused and in minutes when a model thinks. */
+const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+
+export interface MetricsOptions {
+  /** Also tell of the process: CPU, memory, event loop. */
+  readonly processMetrics?: boolean
+}
+
+/** A registry of its own, so that several gateways can live in one process. */
+export function createMetrics ({ processMetrics = true }: MetricsOptions = {}): Metrics {
+  const registry = new Registry()
+  if (processMetrics) collectDefaultMetrics({ register: registry })
+  const meters = createMeters(registry)
+  return {
+    request: (labels, durationMs) => {
+      meters.requests.inc({ ...labels })
+      meters.duration.observe({ route: labels.route }, durationMs / 1000)
+    },
+    violation: (type) => meters.violations.inc({ type }),
+    banPlaced: (source) => meters.bansPlaced.inc({ source }),
+    streamOpened: () => meters.streams.inc(),
+    streamClosed: () => meters.streams.dec(),
+    upstreamFault: (code) => meters.faults.inc({ code }),
+    journalDropped: (count) => meters.dropped.inc(count),
+    gauge: (name, help, read) => registerGauge(registry, { name, help, read }),
+    render: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}
+
+function createMeters (registry: Registry) {
+  const registers = [registry]
+  return {
+    requests: new Counter({
+      name: 'portcullis_requests_total',
+      help: 'Requests answered, by route entry, outcome and mode',
+      labelNames: ['route', 'verdict', 'mode'],
+      registers,
+    }),
+    duration: new Histogram({
+      name: 'portcullis_request_duration_seconds',
+      help: 'From the head of a request to the end of its answer',
+      labelNames: ['route'],
+      buckets: DURATION_BUCKETS,
+      registers,
+    }),
+    violations: new Counter({
+      name: 'portcullis_violations_total', help: 'Violations booked, by type', labelNames: ['type'], registers,
+    }),
+    bansPlaced: new Counter({
+      name: 'portcullis_bans_placed_total', help: 'Bans placed, by source', labelNames: ['source'], registers,
+    }),
+    streams: new Gauge({
+      name: 'portcullis_open_streams', help: 'Answers and WebSockets under way', registers,
+    }),
+    faults: new Counter({
+      name: 'portcullis_upstream_faults_total',
+      help: 'Requests that the backend gave no answer to, by kind',
+      labelNames: ['code'],
+      registers,
+    }),
+    dropped: new Counter({
+      name: 'portcullis_journal_dropped_total', help: 'Journal lines that could not be kept', registers,
+    }),
+  }
+}
+
+interface GaugeOptions { readonly name: string, readonly help: string, readonly read: () => number }
+
+function registerGauge (registry: Registry, { name, help, read }: GaugeOptions): void {
+  const gauge: Gauge = new Gauge({ name, help, registers: [registry], collect: (): void => gauge.set(read()) })
+}
