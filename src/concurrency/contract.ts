@@ -23,14 +23,16 @@ export interface LeaseRecord extends Lease {
 export interface LeaseStore {
   /** Takes a slot if fewer than `max` live ones exist; `held` counts the live ones, the new one included. */
   take (lease: Lease, max: number, leaseMs: number, now: number): TakeResult | Promise<TakeResult>
-  /** Prolongs a live lease; a lease that is gone stays gone. */
+  /** A live lease runs out `leaseMs` from now: later than it would have, or sooner. A lease that is gone stays gone. */
   renew (lease: Lease, leaseMs: number, now: number): void | Promise<void>
   release (lease: Lease): void | Promise<void>
   /**
    * Says which stream a lease's answer travels on. Answers the holder's other live lease on that stream with the
    * same repeat key, if there is one: then this message is a repetition and the caller gives it back.
    */
-  bind (lease: Lease, stream: string, repeatKey: string | undefined, now: number): LeaseRecord | undefined | Promise<LeaseRecord | undefined>
+  bind (
+    lease: Lease, stream: string, repeatKey: string | undefined, now: number,
+  ): LeaseRecord | undefined | Promise<LeaseRecord | undefined>
   /** Live leases of a holder; a look, it changes nothing. */
   list (holder: string, rule: string, now: number): readonly LeaseRecord[] | Promise<readonly LeaseRecord[]>
 }

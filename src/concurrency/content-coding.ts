@@ -1,0 +1,94 @@
+import type { Transform } from 'node:stream'
+import {
+  brotliDecompressSync, createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress,
+  gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync,
+} from 'node:zlib'
+
+/** Compressed bytes that may wait to be decoded; a stream that outruns us by more is no longer followed. */
+const maxBacklogBytes = 1024 * 1024
+const maxCodings = 3
+
+type Coding = 'gzip' | 'deflate' | 'br' | 'zstd'
+
+const codings: Readonly<Record<string, Coding>> = Object.freeze({
+  gzip: 'gzip', 'x-gzip': 'gzip', deflate: 'deflate', br: 'br', zstd: 'zstd',
+})
+
+/** Content codings in the order in which they were applied; undefined: one of them is unknown to us. */
+export function codingsOf (header: string | undefined): readonly Coding[] | undefined {
+  const found: Coding[] = []
+  for (const part of (header ?? '').split(',', maxCodings + 1)) {
+    const name = part.trim().toLowerCase()
+    if (name === '' || name === 'identity') continue
+    const coding = Object.hasOwn(codings, name) ? codings[name] : undefined
+    if (coding === undefined || found.length === maxCodings) return undefined
+    found.push(coding)
+  }
+  return found
+}
+
+/** Decodes a whole body. Throws zlib's errors: `ERR_BUFFER_TOO_LARGE` past `maxBytes`, others on damaged input. */
+export function decodeWhole (body: Buffer, applied: readonly Coding[], maxBytes: number): Buffer {
+  let bytes = body
+  for (const coding of applied.toReversed()) bytes = decodeOne(bytes, coding, maxBytes)
+  return bytes
+}
+
+function decodeOne (bytes: Buffer, coding: Coding, maxOutputLength: number): Buffer {
+  switch (coding) {
+    case 'gzip': return gunzipSync(bytes, { maxOutputLength })
+    case 'br': return brotliDecompressSync(bytes, { maxOutputLength })
+    case 'zstd': return zstdDecompressSync(bytes, { maxOutputLength })
+    case 'deflate': return (isZlib(bytes) ? inflateSync : inflateRawSync)(bytes, { maxOutputLength })
+  }
+}
+
+/** Takes a body piece by piece and hands the decoded bytes on. Never throws; damaged input ends it silently. */
+export interface Decoder {
+  write (chunk: Buffer): void
+  /** No more input; what was taken in is still handed on. */
+  end (): void
+}
+
+/** Undefined when the body cannot be followed: an unknown coding, or several. */
+export function createDecoder (header: string | undefined, sink: (bytes: Buffer) => void): Decoder | undefined {
+  const applied = codingsOf(header)
+  if (applied === undefined || applied.length > 1) return undefined
+  const coding = applied[0]
+  return coding === undefined ? { write: sink, end () {} } : createInflater(coding, sink)
+}
+
+function createInflater (coding: Coding, sink: (bytes: Buffer) => void): Decoder {
+  let inflater: Transform | undefined
+  let isOver = false
+  const stop = (): void => {
+    isOver = true
+    inflater?.destroy()
+  }
+  return {
+    write (chunk) {
+      if (isOver || chunk.length === 0) return
+      inflater ??= openInflater(coding, chunk).on('data', sink).on('error', stop)
+      if (inflater.writableLength > maxBacklogBytes) stop()
+      else inflater.write(chunk)
+    },
+    end () {
+      if (!isOver) inflater?.end()
+      isOver = true
+    },
+  }
+}
+
+function openInflater (coding: Coding, first: Buffer): Transform {
+  switch (coding) {
+    case 'gzip': return createGunzip()
+    case 'br': return createBrotliDecompress()
+    case 'zstd': return createZstdDecompress()
+    case 'deflate': return isZlib(first) ? createInflate() : createInflateRaw()
+  }
+}
+
+/** `deflate` means zlib, but some senders leave its header out. */
+function isZlib (bytes: Buffer): boolean {
+  return ((bytes[0] ?? 0) & 0x0f) === 8
+}

@@ -1,0 +1,62 @@
+import type { Exchange } from '../exchange.js'
+import type { ConcurrencyRule } from '../policy/contract.js'
+import type { Lease, LeaseStore } from './contract.js'
+import { runAside } from './settle.js'
+
+/** A lease that a message holds, and the rule that asked for it. */
+export interface HeldLease {
+  readonly lease: Lease
+  readonly rule: ConcurrencyRule
+}
+
+/** What one message holds between its admission and the moment at which its answer settles it. */
+export interface Message {
+  held: readonly HeldLease[]
+  /** Given back as a whole; a lease that is granted only now goes straight back. */
+  isOver: boolean
+}
+
+/** The messages that hold something, by exchange. Forgets with the exchange. */
+export interface MessageBook {
+  open (exchange: Exchange): Message
+  find (exchange: Exchange): Message | undefined
+  /** Notes a granted lease. */
+  hold (exchange: Exchange, message: Message, item: HeldLease): void
+  /** Gives one lease back. Harmless when it is gone already. */
+  giveBack (exchange: Exchange, message: Message, item: HeldLease): void
+  giveBackAll (exchange: Exchange, message: Message): void
+  /** No longer ours to give back: its stream decides from here on. */
+  letGo (exchange: Exchange, message: Message, item: HeldLease): void
+}
+
+export function createMessageBook (store: LeaseStore, onError?: (error: Error) => void): MessageBook {
+  const messages = new WeakMap<Exchange, Message>()
+
+  const letGo = (exchange: Exchange, message: Message, item: HeldLease): void => {
+    message.held = message.held.filter((other) => other !== item)
+    if (exchange.lease === item.lease) exchange.lease = message.held[0]?.lease
+  }
+  const giveBack = (exchange: Exchange, message: Message, item: HeldLease): void => {
+    letGo(exchange, message, item)
+    runAside(() => store.release(item.lease), onError)
+  }
+  return {
+    letGo,
+    giveBack,
+    find: (exchange) => messages.get(exchange),
+    open (exchange) {
+      const message: Message = { held: [], isOver: false }
+      messages.set(exchange, message)
+      return message
+    },
+    hold (exchange, message, item) {
+      message.held = [...message.held, item]
+      exchange.lease ??= item.lease
+      if (message.isOver) giveBack(exchange, message, item)
+    },
+    giveBackAll (exchange, message) {
+      message.isOver = true
+      for (const item of message.held) giveBack(exchange, message, item)
+    },
+  }
+}

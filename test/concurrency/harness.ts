@@ -1,0 +1,159 @@
+import { createConcurrency, type ConcurrencyOptions } from '../../src/concurrency/concurrency.js'
+import type { LeaseStore } from '../../src/concurrency/contract.js'
+import type { AnswerObserver, Exchange } from '../../src/exchange.js'
+import type { Identity } from '../../src/identity/contract.js'
+import type { ConcurrencyRule, Plan, Policy, ReleaseRule } from '../../src/policy/contract.js'
+import { createMemoryLeases } from '../../src/stores/memory/leases.js'
+import type { Verdict } from '../../src/verdict/verdict.js'
+
+export const leaseMs = 300_000
+
+/** The rule of the librechat preset. */
+export const streamed: ConcurrencyRule = {
+  name: 'messages',
+  key: ['user'],
+  max: 2,
+  leaseMs,
+  release: 'stream',
+  violation: 'concurrent',
+  score: 1,
+  observe: false,
+  stream: {
+    id: ['streamId'],
+    repeat: ['clientRequestId'],
+    aborted: ['aborted'],
+    active: { path: '/api/agents/chat/active', list: ['activeJobIds'] },
+  },
+}
+
+export const plain: ConcurrencyRule = { ...streamed, name: 'answers', release: 'response', stream: undefined }
+
+export interface Message {
+  /** Undefined: nobody. */
+  user?: string | undefined
+  /** Users of all credentials, if there are more. */
+  users?: readonly string[]
+  ip?: string
+  rules?: readonly ConcurrencyRule[]
+  releases?: readonly ReleaseRule[]
+  mode?: Plan['mode']
+  skipLimits?: boolean
+  path?: string
+  params?: Exchange['params']
+  body?: unknown
+}
+
+export function exchangeOf (message: Message = {}): Exchange {
+  const { rules = [streamed], mode = 'enforce', path = '/', skipLimits = false } = message
+  return {
+    id: 'r',
+    receivedAt: 0,
+    method: 'POST',
+    target: { raw: path, path, query: '', authority: undefined },
+    headers: {},
+    rawHeaders: [],
+    upgrade: false,
+    policy: { access: { exemptSkipsLimits: skipLimits } } as Policy,
+    plan: { concurrency: rules, releases: message.releases ?? [], mode } as Plan,
+    identity: identityOf(message),
+    exempt: skipLimits,
+    params: message.params ?? {},
+    body: message.body === undefined ? undefined : Buffer.from(JSON.stringify(message.body)),
+    limiterStates: [],
+    lease: undefined,
+    observed: [],
+  }
+}
+
+function identityOf (message: Message): Identity {
+  const { ip = '203.0.113.9' } = message
+  const user = 'user' in message ? message.user : '42'
+  return {
+    client: {
+      address: ip, subject: `ip:${ip}`, bannable: true, fromTrustedProxy: false, proto: 'http', host: undefined,
+    },
+    user: user === undefined ? undefined : { id: user },
+    users: (message.users ?? (user === undefined ? [] : [user])).map((id) => ({ id })),
+    group: undefined,
+  }
+}
+
+export interface Gate {
+  readonly room: ReturnType<typeof createConcurrency>
+  readonly store: LeaseStore
+  now: number
+  readonly asked: string[]
+  readonly booked: string[]
+  readonly refunded: Exchange[]
+  readonly errors: Error[]
+  /** What the backend's active list answers; undefined: nothing. */
+  active: ConcurrencyOptions['askActive']
+  /** Sends a message to the check. */
+  send (message?: Message): Promise<{ verdict: Verdict | undefined, exchange: Exchange }>
+  /** Sends one that must pass, and lets the backend answer it with this stream. */
+  start (stream: string, message?: Message): Promise<Exchange>
+  /** Opens the backend's stream, of the head given. */
+  open (stream: string, message?: Message, headers?: Record<string, string>): AnswerObserver
+  held (holder?: string, rule?: string): Promise<number>
+}
+
+export function createGate (store: LeaseStore = createMemoryLeases()): Gate {
+  let count = 0
+  const gate: Gate = {
+    room: createConcurrency({
+      store,
+      askActive: (exchange, path) => {
+        gate.asked.push(path)
+        return gate.active(exchange, path)
+      },
+      bookRefusal: (exchange, rule) => {
+        gate.booked.push(rule.name)
+        return undefined
+      },
+      refund: (exchange) => { gate.refunded.push(exchange) },
+      clock: () => gate.now,
+      newId: () => `lease-${count++}`,
+      onError: (error) => gate.errors.push(error),
+    }),
+    store,
+    now: 1_000_000,
+    asked: [],
+    booked: [],
+    refunded: [],
+    errors: [],
+    active: async () => undefined,
+    async send (message) {
+      const exchange = exchangeOf(message)
+      return { verdict: await gate.room.check(exchange), exchange }
+    },
+    async start (stream, message) {
+      const { verdict, exchange } = await gate.send(message)
+      if (verdict !== undefined) throw new Error(`refused: ${verdict.rule}`)
+      answerJson(gate.room.observeMessage(exchange), { streamId: stream })
+      gate.now += 1
+      return exchange
+    },
+    open (stream, message, headers = {}) {
+      const observer = gate.room.observeStream(exchangeOf(message), streamed, stream)
+      if (observer === undefined) throw new Error('not observed')
+      observer.onHead(200, { 'content-type': 'text/event-stream; charset=utf-8', ...headers })
+      return observer
+    },
+    held: async (holder = 'user:42', rule = 'messages') => (await store.list(holder, rule, gate.now)).length,
+  }
+  return gate
+}
+
+export function answerJson (observer: AnswerObserver | undefined, value: unknown, status = 200): void {
+  if (observer === undefined) throw new Error('not observed')
+  const asked = observer.onHead(status, { 'content-type': 'application/json; charset=utf-8' })
+  if (asked.body) observer.onData?.(Buffer.from(JSON.stringify(value)))
+  observer.onEnd('complete')
+}
+
+/** Lets stores in other processes and decoders catch up. */
+export async function settle (turns = 20): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+export const finalFrame = 'event: message\ndata: {"final":true,"conversation":{}}\n\n'
