@@ -45,10 +45,13 @@ export interface Hit {
 /** Where one bucket stands after the decision. */
 export interface LimiterState {
   readonly limiter: Limiter
+  readonly bucket: string
+  /** True when this request took one of the bucket's places, which a refund gives back. */
+  readonly charged: boolean
   readonly remaining: number
   /** Epoch milliseconds at which the bucket is whole again (fixed window: its end). */
   readonly resetAt: number
-  /** When refused: epoch milliseconds from which one more request would pass. */
+  /** Epoch milliseconds from which one more request would pass; the instant of the decision when there is room. */
   readonly retryAt: number
 }
 
@@ -59,8 +62,14 @@ export interface Decision {
   readonly refused: number
   /** What the refusal's breach did to the score. */
   readonly booking: Booking | undefined
-  /** Hits that would have refused, had they not only observed. */
-  readonly observed: readonly number[]
+  /** Hits that would have refused, had they not only observed, each with what its (shadow) breach did. */
+  readonly observed: readonly ObservedRefusal[]
+}
+
+export interface ObservedRefusal {
+  /** Index of the hit. */
+  readonly hit: number
+  readonly booking: Booking | undefined
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Exchange } from '../exchange.js'
 import type { Booking } from '../verdict/verdict.js'
 
 /** One violation that is about to be booked. */
@@ -50,7 +51,10 @@ export interface ViolationRecord {
   readonly type: string
   readonly user?: string
   readonly ip: string
+  /** What the limiter counts by (`ip`, `user`), as the refusal itself says it. */
   readonly limiter?: string
+  /** Name of the limiter or other rule that was broken. */
+  readonly rule: string
   readonly max?: number
   readonly windowInMinutes?: number
   readonly score: number
@@ -63,4 +67,35 @@ export interface ViolationRecord {
   readonly method: string
   readonly requestId: string
   readonly mode: 'enforce' | 'observe'
+}
+
+/** Places the ban that a crossed score asks for. The bans room fits. */
+export interface BanPlacer {
+  /** Resolves when the ban would survive `kill -9`; undefined when nobody was banned (the address was spared). */
+  banFor (exchange: Exchange, breach: Breach, booking: Booking): Promise<Booking['ban']>
+}
+
+/** Where violations are written down. Never throws, never waits. */
+export interface Journal {
+  append (record: ViolationRecord): void
+}
+
+/** The rule that was broken, as the journal tells it. A `LimitVerdict` fits. */
+export interface BrokenRule {
+  /** Its name. */
+  readonly rule: string
+  /** What it counts by. */
+  readonly key?: string
+  readonly max?: number
+  readonly windowMs?: number
+}
+
+/** A broken rule with its price, for checks that do not book in the store's own step. */
+export interface PricedRule extends BrokenRule {
+  readonly type: string
+  readonly score: number
+  /** Observe mode of the rule itself; a route's own is known from the plan. */
+  readonly observe?: boolean
+  /** The `Sec-Fetch-Site: cross-site` amnesty is for what browsers send: a client that is none does not get it. */
+  readonly withoutAmnesty?: boolean
 }

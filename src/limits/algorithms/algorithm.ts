@@ -1,0 +1,35 @@
+/** The numbers of a limiter that its algorithm needs. */
+export interface WindowRule {
+  /** At least 1: a limiter through which nothing passes needs no algorithm. */
+  readonly max: number
+  readonly windowMs: number
+  /** GCRA only. */
+  readonly burst: number
+}
+
+/** Where a bucket stands. A request passes while `remaining` is above 0. Instants in epoch milliseconds. */
+export interface Standing {
+  readonly remaining: number
+  /** The bucket is whole again, and may be forgotten. */
+  readonly resetAt: number
+  /** One more request passes from here on; `now` while there is room. */
+  readonly retryAt: number
+}
+
+/**
+ * One way of counting, over a small state that a store keeps. No state = a whole bucket.
+ * States hold integers only, so that a port to Lua (doubles) computes the very same.
+ */
+export interface WindowAlgorithm<State> {
+  /** A look: changes nothing. */
+  look (state: State | undefined, rule: WindowRule, now: number): Standing
+  /** Takes one place whether or not there is room. May change the state it is given and answer that. */
+  charge (state: State | undefined, rule: WindowRule, now: number): State
+  /** Gives one place back. */
+  refund (state: State, rule: WindowRule, now: number): State
+}
+
+/** A system clock that jumped back by a window or more must not hold people in windows of the future. */
+export function isOfTheFuture (at: number, rule: WindowRule, now: number): boolean {
+  return at - now >= rule.windowMs
+}

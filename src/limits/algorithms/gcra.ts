@@ -1,0 +1,49 @@
+import { isOfTheFuture, type WindowAlgorithm, type WindowRule } from './algorithm.js'
+
+/**
+ * The generic cell rate algorithm as a leaky bucket: places come back one by one every `windowMs / max`,
+ * and at most `burst` may be taken at once.
+ *
+ * `debt` counts in places × `windowMs`: it grows by `windowMs` a request and shrinks by `max` a millisecond,
+ * so that no fraction ever arises.
+ */
+export interface GcraState {
+  readonly kind: 'gcra'
+  debt: number
+  at: number
+}
+
+export const gcra: WindowAlgorithm<GcraState> = {
+  look (state, rule, now) {
+    const debt = debtAt(state, rule, now)
+    const remaining = Math.floor((rule.burst * rule.windowMs - debt) / rule.windowMs)
+    const excess = debt - (rule.burst - 1) * rule.windowMs
+    // A clock that stepped back sees the debt as of the instant it was made.
+    const at = Math.max(now, state === undefined || debt === 0 ? now : state.at)
+    return {
+      remaining,
+      resetAt: at + Math.ceil(debt / rule.max),
+      retryAt: remaining > 0 ? now : at + Math.ceil(excess / rule.max),
+    }
+  },
+
+  charge (state, rule, now) {
+    const debt = Math.min(debtAt(state, rule, now) + rule.windowMs, rule.burst * rule.windowMs)
+    if (state === undefined) return { kind: 'gcra', debt, at: now }
+    state.at = isOfTheFuture(state.at, rule, now) ? now : Math.max(now, state.at)
+    state.debt = debt
+    return state
+  },
+
+  refund (state, rule) {
+    state.debt = Math.max(0, state.debt - rule.windowMs)
+    return state
+  },
+}
+
+/** Never above a full bucket, so that a rule made stricter by a reload forgives within one refill. */
+function debtAt (state: GcraState | undefined, rule: WindowRule, now: number): number {
+  if (state === undefined || isOfTheFuture(state.at, rule, now)) return 0
+  const paid = Math.max(0, now - state.at) * rule.max
+  return Math.min(Math.max(0, state.debt - paid), rule.burst * rule.windowMs)
+}

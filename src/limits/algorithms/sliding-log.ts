@@ -1,0 +1,57 @@
+import { isOfTheFuture, type WindowAlgorithm, type WindowRule } from './algorithm.js'
+
+/** Every hit with its instant: in no stretch of `windowMs` do more than `max` pass. Exact, at 8 bytes a hit. */
+export interface SlidingLogState {
+  readonly kind: 'sliding-log'
+  /** Ascending; never more than `max`. */
+  hits: number[]
+}
+
+export const slidingLog: WindowAlgorithm<SlidingLogState> = {
+  look (state, rule, now) {
+    const hits = state?.hits ?? []
+    const newest = hits.at(-1)
+    if (newest === undefined || hasLeft(newest, rule, now)) return { remaining: rule.max, resetAt: now, retryAt: now }
+    const live = hits.length - firstLive(hits, rule, now)
+    const remaining = Math.max(0, rule.max - live)
+    // When full, one passes as soon as the oldest of the last `max` has left.
+    const blocking = hits[hits.length - rule.max] ?? now
+    return { remaining, resetAt: newest + rule.windowMs, retryAt: remaining > 0 ? now : blocking + rule.windowMs }
+  },
+
+  charge (state, rule, now) {
+    if (state === undefined) return { kind: 'sliding-log', hits: [now] }
+    const newest = state.hits.at(-1) ?? now
+    if (hasLeft(newest, rule, now)) {
+      state.hits = [now]
+      return state
+    }
+    // A clock that steps back a little must not break the order.
+    state.hits.push(Math.max(now, newest))
+    // What lies before the last `max` decides nothing any more.
+    const surplus = Math.max(firstLive(state.hits, rule, now), state.hits.length - rule.max)
+    if (surplus > 0) state.hits.splice(0, surplus)
+    return state
+  },
+
+  refund (state) {
+    state.hits.pop()
+    return state
+  },
+}
+
+function hasLeft (hitAt: number, rule: WindowRule, now: number): boolean {
+  return hitAt <= now - rule.windowMs || isOfTheFuture(hitAt, rule, now)
+}
+
+/** Index of the oldest hit that still counts: a binary search. */
+function firstLive (hits: readonly number[], rule: WindowRule, now: number): number {
+  let low = 0
+  let high = hits.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((hits[middle] as number) <= now - rule.windowMs) low = middle + 1
+    else high = middle
+  }
+  return low
+}

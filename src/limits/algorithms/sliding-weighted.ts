@@ -1,0 +1,67 @@
+import { isOfTheFuture, type WindowAlgorithm, type WindowRule } from './algorithm.js'
+
+/**
+ * Two counts instead of a log, for large `max`: the hits of the window before are taken to have come evenly,
+ * and count by the share of that window which the sliding one still covers.
+ *
+ * Error: hits that really came evenly are counted right to one hit. At the worst (all of them at the very end of the
+ * window before) a stretch of `windowMs` sees less than `2 × max` pass; never more than `max` pass in one
+ * window of the grid. At the other worst (all at its start) a request waits at most one window longer than an exact log
+ * would make it wait.
+ */
+export interface SlidingWeightedState {
+  readonly kind: 'sliding-weighted'
+  /** Start of the current window; the grid begins with the key's first hit. */
+  startedAt: number
+  current: number
+  previous: number
+}
+
+interface View { readonly startedAt: number, readonly current: number, readonly previous: number }
+
+export const slidingWeighted: WindowAlgorithm<SlidingWeightedState> = {
+  look (state, rule, now) {
+    const { startedAt, current, previous } = viewAt(state, rule, now)
+    const elapsedMs = Math.max(0, now - startedAt)
+    // In hits × milliseconds, so that everything stays an integer.
+    const weighted = previous * (rule.windowMs - elapsedMs)
+    const remaining = Math.max(0, Math.floor(((rule.max - current) * rule.windowMs - weighted) / rule.windowMs))
+    const endsAt = startedAt + rule.windowMs
+    const resetAt = current > 0 ? endsAt + rule.windowMs : previous > 0 ? endsAt : now
+    return { remaining, resetAt, retryAt: remaining > 0 ? now : retryAt({ startedAt, current, previous }, rule) }
+  },
+
+  charge (state, rule, now) {
+    const view = viewAt(state, rule, now)
+    const kept = state ?? { kind: 'sliding-weighted', startedAt: now, current: 0, previous: 0 }
+    kept.startedAt = view.startedAt
+    kept.previous = view.previous
+    kept.current = view.current + 1
+    return kept
+  },
+
+  refund (state) {
+    if (state.current > 0) state.current--
+    else state.previous = Math.max(0, state.previous - 1)
+    return state
+  },
+}
+
+/** The state as it reads at `now`, with windows that have passed moved on. */
+function viewAt (state: SlidingWeightedState | undefined, rule: WindowRule, now: number): View {
+  const fresh = { startedAt: now, current: 0, previous: 0 }
+  if (state === undefined || isOfTheFuture(state.startedAt, rule, now)) return fresh
+  const passed = Math.floor((now - state.startedAt) / rule.windowMs)
+  if (passed <= 0) return state
+  if (passed > 1) return fresh
+  return { startedAt: state.startedAt + rule.windowMs, current: 0, previous: state.current }
+}
+
+/** When the weight of the past has sunk far enough for one more. */
+function retryAt ({ startedAt, current, previous }: View, rule: WindowRule): number {
+  const room = rule.max - 1 - current
+  if (room >= 0) return startedAt + rule.windowMs - Math.floor(room * rule.windowMs / previous)
+  // Not in this window: in the next one these are the past.
+  const shareMs = Math.floor((rule.max - 1) * rule.windowMs / current)
+  return startedAt + rule.windowMs + rule.windowMs - Math.min(rule.windowMs, shareMs)
+}

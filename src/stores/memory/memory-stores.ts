@@ -1,0 +1,70 @@
+/** The stores of a gateway that runs alone: in process, and on disk what must survive it. */
+import type { BanStore } from '../../bans/contract.js'
+import type { Clock } from '../../clock.js'
+import type { LeaseStore } from '../../concurrency/contract.js'
+import type { CounterStore } from '../../limits/contract.js'
+import type { Log } from '../../log.js'
+import type { ScoreStore } from '../../violations/contract.js'
+import { createMemoryBans } from './bans.js'
+import { createMemoryCounters } from './counters.js'
+import { createMemoryLeases } from './leases.js'
+import { createMemoryScores } from './scores.js'
+import { openPersistedWindows } from './windows-file.js'
+
+export interface MemoryStoreOptions {
+  /** Opened, and so locked, by `openDataDir`. */
+  readonly dataDir: string
+  readonly clock: Clock
+  readonly log: Log
+  /** Score records untouched for so long are dropped. */
+  readonly retentionMs: number
+}
+
+export interface MemoryStores {
+  readonly counters: CounterStore
+  readonly scores: ScoreStore
+  readonly leases: LeaseStore
+  readonly bans: BanStore
+  /** How full they are; `evicted…` counts what was given up for want of room. */
+  stats (): MemoryStats
+  /** Resolves when all that must survive is on disk; rejects when it could not be written. */
+  flush (): Promise<void>
+  /** Flushes and stops writing. Never rejects: what fails is in the log. */
+  close (): Promise<void>
+}
+
+export interface MemoryStats {
+  readonly buckets: number
+  readonly evictedBuckets: number
+  readonly scores: number
+  readonly evictedScores: number
+  readonly leaseHolders: number
+}
+
+/** Reads what survived. Rejects when a file of the data directory cannot be read. */
+export async function createMemoryStores (options: MemoryStoreOptions): Promise<MemoryStores> {
+  const scores = await createMemoryScores(options)
+  const windows = await openPersistedWindows(options)
+  const counters = createMemoryCounters({ scores, persisted: windows.table, onPersisted: windows.file.touch })
+  const leases = createMemoryLeases()
+  const bans = createMemoryBans(options)
+  return {
+    counters,
+    scores,
+    leases,
+    bans,
+    stats: () => ({
+      buckets: counters.size,
+      evictedBuckets: counters.evicted,
+      scores: scores.table.size,
+      evictedScores: scores.table.evicted,
+      leaseHolders: leases.size,
+    }),
+    flush: async () => {
+      await Promise.all([scores.file.flush(), windows.file.flush(), bans.file.flush()])
+    },
+    close: async () => {
+      await Promise.all([scores.close(), windows.file.close(), bans.file.close()])
+    },
+  }
+}

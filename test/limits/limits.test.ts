@@ -1,0 +1,291 @@
+import t, { type Test } from 'tap'
+import { parseList } from 'structured-headers'
+import type { Exchange } from '../../src/exchange.js'
+import type { CounterStore, Limiter } from '../../src/limits/contract.js'
+import { createLimitsCheck, createRefund, observeCountedAnswers } from '../../src/limits/limits.js'
+import { rateHeaders } from '../../src/limits/rate-headers.js'
+import { createMemoryCounters } from '../../src/stores/memory/counters.js'
+import { createScoresInProcess } from '../../src/stores/memory/scores.js'
+import type { LimitVerdict, Verdict } from '../../src/verdict/verdict.js'
+import type { ViolationRecord } from '../../src/violations/contract.js'
+import { createViolations } from '../../src/violations/violations.js'
+import { limiterOf } from '../contract/limiters.js'
+import { collectLog } from '../stores/open-stores.js'
+import { exchangeOf, NOW, type ExchangePart } from './exchanges.js'
+
+/** The room on the real memory store, with a clock that the test moves. */
+function openRoom () {
+  const time = { now: NOW }
+  const clock = () => time.now
+  const scores = createScoresInProcess({ clock, retentionMs: 86_400_000 })
+  const counters = createMemoryCounters({ scores })
+  const journal: ViolationRecord[] = []
+  const banned: string[] = []
+  const { log } = collectLog()
+  const violations = createViolations({
+    scores,
+    journal: { append: (record) => { journal.push(record) } },
+    bans: {
+      banFor: async (_exchange, { subject }, { at }) => {
+        banned.push(subject)
+        return { durationMs: 7_200_000, expiresAt: at + 7_200_000 }
+      },
+    },
+    clock,
+    log,
+  })
+  const checkOf = (limiters: readonly Limiter[], store: CounterStore = counters) =>
+    createLimitsCheck({ limiters, store, violations, clock })
+  return { time, clock, scores, counters, journal, banned, log, checkOf }
+}
+
+const ip40 = limiterOf('messageIp', { max: 40 })
+const user40 = limiterOf('messageUser', { max: 40, key: ['user'] })
+
+/** How many of so many requests pass. */
+async function passing (check: (exchange: Exchange) => unknown, times: number, part: ExchangePart): Promise<number> {
+  let passed = 0
+  for (let i = 0; i < times; i++) if (await check(exchangeOf(part)) === undefined) passed++
+  return passed
+}
+
+function asLimit (t: Test, verdict: Verdict | undefined): LimitVerdict {
+  if (verdict?.kind === 'limit') return verdict
+  t.fail('expected a limit verdict', { found: verdict })
+  throw new Error('no limit verdict')
+}
+
+t.test('the 41st message of an address within a minute of the first is refused, then the window is empty again [1, 2]', async (t) => {
+  const room = openRoom()
+  const check = room.checkOf([ip40])
+  t.equal(await passing(check, 40, {}), 40)
+  room.time.now += 59_999
+  const verdict = asLimit(t, await check(exchangeOf()))
+  t.match(verdict, {
+    rule: 'messageIp', limiter: 'messageIp', key: 'ip', status: 429, max: 40, windowMs: 60_000, type: 'message_limit', retryAfterMs: 1,
+  })
+  t.match(verdict.booking, { score: 1, before: 0, after: 1, crossed: false })
+  t.equal(await passing(check, 30, {}), 0)
+  room.time.now += 1
+  t.equal(await passing(check, 41, {}), 40)
+})
+
+t.test('a check answers in the tick it was asked in, unless there is a ban to wait for', async (t) => {
+  const check = openRoom().checkOf([limiterOf('one', { max: 1, score: 19 })])
+  t.equal(check(exchangeOf()), undefined)
+  t.match(check(exchangeOf()), { kind: 'limit' })
+  const ban = { durationMs: 7_200_000 }
+  t.match(await check(exchangeOf()), { booking: { before: 19, after: 38, crossed: true, ban } })
+})
+
+t.test('the user bucket is untouched by what the address limiter refuses; one address is shared, scores are not [3, 5]', async (t) => {
+  const room = openRoom()
+  const check = room.checkOf([limiterOf('messageIp', { max: 2 }), user40])
+  t.equal(await passing(check, 1, { user: 'ann' }), 1)
+  t.equal(await passing(check, 1, { user: 'bob' }), 1)
+  const exchange = exchangeOf({ user: 'bob' })
+  await check(exchange)
+  t.equal(exchange.limiterStates[1]?.remaining, 39, 'one of 40 is used, by the message that passed')
+  t.same(room.scores.list().map(({ subject, score }) => [subject, score]), [['user:bob', 1]])
+})
+
+t.test('one user on three addresses, 100 messages: all pass without a user limiter, 40 with one [4]', async (t) => {
+  const cases = [{ limiters: [ip40], expected: 100 }, { limiters: [ip40, user40], expected: 40 }]
+  for (const { limiters, expected } of cases) {
+    const check = openRoom().checkOf(limiters)
+    let passed = 0
+    for (let i = 0; i < 100; i++) {
+      if (await check(exchangeOf({ user: 'ann', address: `203.0.113.${i % 3}` })) === undefined) passed++
+    }
+    t.equal(passed, expected)
+  }
+})
+
+t.test('without a user, a user limiter is skipped or counts the address, as the policy says', async (t) => {
+  const room = openRoom()
+  t.equal(await passing(room.checkOf([limiterOf('a', { key: ['user'], max: 1 })]), 5, {}), 5)
+  t.equal(await passing(room.checkOf([limiterOf('b', { key: ['user'], max: 1, anonymous: 'ip' })]), 5, {}), 1)
+  t.equal(await passing(room.checkOf([limiterOf('c', { key: ['group'], max: 1 })]), 5, {}), 5)
+})
+
+t.test('keys combine, and a global one is shared by all', async (t) => {
+  const room = openRoom()
+  const pair = room.checkOf([limiterOf('pair', { key: ['ip', 'user'], max: 1 })])
+  const buckets = new Set<string>()
+  for (const part of [{ user: 'ann' }, { user: 'bob' }, { user: 'ann', address: '203.0.113.10' }]) {
+    const exchange = exchangeOf(part)
+    t.equal(pair(exchange), undefined)
+    buckets.add(exchange.limiterStates[0]?.bucket ?? '')
+  }
+  t.same([...buckets], ['ip:203.0.113.9+user:ann', 'ip:203.0.113.9+user:bob', 'ip:203.0.113.10+user:ann'])
+  const all = room.checkOf([limiterOf('all', { key: ['global'], max: 2 })])
+  t.equal(await passing(all, 1, { user: 'ann' }) + await passing(all, 5, { address: '198.51.100.1' }), 2)
+  const chat = room.checkOf([limiterOf('chat', { key: ['user', 'group'], max: 1 })])
+  t.equal(await passing(chat, 2, { user: 'ann', group: 'g1' }) + await passing(chat, 2, { user: 'ann', group: 'g2' }), 2)
+})
+
+t.test('where a sign-in is required, the anonymous cannot use up the places of the signed-in on their address', async (t) => {
+  const room = openRoom()
+  const check = room.checkOf([limiterOf('messageIp', { max: 3 })])
+  const plan = { authRequired: true }
+  t.equal(await passing(check, 10, { plan }), 3)
+  t.equal(await passing(check, 10, { plan, user: 'ann' }), 3)
+})
+
+t.test('the exempt are limited but never scored, or not even limited', async (t) => {
+  const room = openRoom()
+  const check = room.checkOf([limiterOf('messageIp', { max: 1 })])
+  t.equal(await passing(check, 30, { user: 'admin', exempt: true }), 1)
+  t.equal(await passing(check, 30, { user: 'admin', exempt: true, skipLimits: true }), 30)
+  t.same(room.scores.list(), [])
+  t.same(room.journal, [])
+})
+
+t.test('what another site makes a browser send is limited but not scored; navigations are', async (t) => {
+  const room = openRoom()
+  const check = room.checkOf([limiterOf('messageIp', { max: 0 })])
+  const crossSite = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' }
+  t.equal(asLimit(t, await check(exchangeOf({ user: 'ann', headers: crossSite }))).booking, undefined)
+  t.same(room.scores.list(), [])
+  await check(exchangeOf({ user: 'ann', headers: { ...crossSite, 'sec-fetch-mode': 'navigate' } }))
+  await check(exchangeOf({ user: 'ann', headers: { ...crossSite, 'sec-fetch-site': 'same-site' } }))
+  t.match(room.scores.list(), [{ subject: 'user:ann', score: 2 }])
+})
+
+t.test('the anonymous score their address, unless the policy says no [45]', async (t) => {
+  const room = openRoom()
+  const check = room.checkOf([limiterOf('loginIp', { max: 0, violation: 'logins' })])
+  t.equal(asLimit(t, await check(exchangeOf({ bans: { scoreAnonymous: false } }))).booking, undefined)
+  t.same(room.scores.list(), [])
+  await check(exchangeOf())
+  t.match(room.scores.list(), [{ type: 'logins', subject: 'ip:203.0.113.9', score: 1 }])
+})
+
+t.test('a limiter without a violation type books nothing; its status is its own', async (t) => {
+  const room = openRoom()
+  const verdict = asLimit(t, await room.checkOf([limiterOf('guest', { max: 0, violation: undefined, status: 402 })])(exchangeOf()))
+  t.equal(verdict.status, 402)
+  t.notHas(verdict, { type: 'message_limit' })
+  t.same([room.scores.list(), room.journal], [[], []])
+})
+
+t.test('texts say the window, the time left rounded up, and the maximum', async (t) => {
+  const room = openRoom()
+  const message = '{max} in {windowMinutes} minutes, {minutes} left; again {minutes}. {unknown}'
+  const check = room.checkOf([limiterOf('loginIp', { max: 1, windowMs: 300_000, message })])
+  await check(exchangeOf())
+  room.time.now += 119_000
+  t.equal(asLimit(t, await check(exchangeOf())).message, '1 in 5 minutes, 4 left; again 4. {unknown}')
+  room.time.now += 180_000
+  t.equal(asLimit(t, await check(exchangeOf())).message, '1 in 5 minutes, 1 left; again 1. {unknown}')
+})
+
+t.test('waiting as long as the refusal says is enough for every limiter of the route', async (t) => {
+  const room = openRoom()
+  // The last place of the longer window goes to the very request that the shorter one refuses.
+  const check = room.checkOf([
+    limiterOf('long', { max: 2, windowMs: 600_000 }), limiterOf('short', { max: 1, windowMs: 60_000 }),
+    limiterOf('watched', { max: 0, windowMs: 3_600_000, observe: true }),
+  ])
+  await check(exchangeOf())
+  room.time.now += 1500
+  const verdict = asLimit(t, await check(exchangeOf()))
+  t.match(verdict, { limiter: 'short', resetAt: NOW + 60_000, retryAfterMs: 598_500 })
+  room.time.now += verdict.retryAfterMs ?? 0
+  t.equal(await check(exchangeOf()), undefined)
+})
+
+t.test('a limiter that counts answers looks first and is charged by the statuses it counts', async (t) => {
+  const room = openRoom()
+  const failed = limiterOf('failed', { max: 3, countStatus: [401, 403], violation: 'logins' })
+  const check = room.checkOf([failed])
+  const { counters: store, clock, log } = room
+  const observe = observeCountedAnswers({ limiters: [ip40, failed], store, clock, log })
+  const answer = async (status: number) => {
+    const exchange = exchangeOf()
+    if (await check(exchange) !== undefined) return 'refused'
+    const observer = observe(exchange)
+    t.same(observer?.onHead(status, {}), { body: false })
+    observer?.onEnd('complete')
+    return status
+  }
+  for (let i = 0; i < 10; i++) t.equal(await answer(200), 200)
+  for (const status of [401, 403, 401]) t.equal(await answer(status), status)
+  t.equal(await answer(200), 'refused')
+  t.match(room.scores.list(), [{ type: 'logins', score: 1 }])
+  t.equal(observe(exchangeOf({ exempt: true, skipLimits: true })), undefined)
+  room.time.now += 60_000
+  t.equal(await answer(200), 200)
+})
+
+t.test('a store that fails behind an answer is told to the operator and troubles nobody', async (t) => {
+  const { log, lines } = collectLog()
+  const failing: CounterStore = {
+    decide: () => { throw new Error('not asked') },
+    charge: () => Promise.reject(new Error('away')),
+    refund: () => Promise.reject(new Error('away')),
+  }
+  const limiter = limiterOf('failed', { countStatus: [401] })
+  observeCountedAnswers({ limiters: [limiter], store: failing, clock: () => NOW, log })(exchangeOf())?.onHead(401, {})
+  await new Promise(setImmediate)
+  t.match(lines, [{ level: 'warn' }])
+})
+
+t.test('a refund gives back what the request was charged, and no more', async (t) => {
+  const room = openRoom()
+  const limiters = [limiterOf('a', { max: 5 }), limiterOf('b', { max: 5, key: ['user'] }), limiterOf('c', { max: 1, countStatus: [401] })]
+  const check = room.checkOf(limiters)
+  const refund = createRefund({ store: room.counters, clock: room.clock, log: room.log })
+  const exchange = exchangeOf({ user: 'ann' })
+  await check(exchange)
+  await check(exchangeOf({ user: 'ann' }))
+  refund(exchange)
+  const after = exchangeOf({ user: 'ann' })
+  await check(after)
+  t.same(after.limiterStates.map(({ remaining }) => remaining), [3, 3, 1])
+})
+
+t.test('observe mode notes what it would have refused, in a score of its own, and bans nobody', async (t) => {
+  const room = openRoom()
+  const check = room.checkOf([limiterOf('messageIp', { max: 1, score: 20, observe: true })])
+  await check(exchangeOf({ user: 'ann' }))
+  const exchange = exchangeOf({ user: 'ann' })
+  t.equal(check(exchange), undefined)
+  t.match(exchange.observed, [{ kind: 'limit', rule: 'messageIp', booking: { after: 20 } }])
+  t.same(room.scores.list(), [])
+  t.same(room.banned, [])
+  t.match(room.journal, [{ mode: 'observe', type: 'message_limit', violation_count: 20, ban: true, ban_duration: 7_200_000 }])
+  t.same(rateHeaders(exchange.limiterStates, NOW), [], 'and the client sees nothing of it')
+})
+
+t.test('every limiter of the route stands in the draft headers, the nearest to refusal in the older ones [6]', async (t) => {
+  const room = openRoom()
+  const odd = limiterOf('odd "name" \\ é', { max: 100, windowMs: 1500 })
+  const check = room.checkOf([limiterOf('messageIp', { max: 3 }), limiterOf('messageUser', { max: 2, key: ['user'], windowMs: 300_000 }), odd])
+  const first = exchangeOf({ user: 'ann' })
+  await check(first)
+  room.time.now += 500
+  const headers = Object.fromEntries(rateHeaders(first.limiterStates, room.time.now))
+  t.equal(headers['ratelimit-policy'], '"messageIp";q=3;w=60, "messageUser";q=2;w=300, "odd \\"name\\" \\\\ ?";q=100;w=2')
+  t.equal(headers['ratelimit'], '"messageIp";r=2;t=60, "messageUser";r=1;t=300, "odd \\"name\\" \\\\ ?";r=99;t=1')
+  t.same(parseList(headers['ratelimit'] ?? '').map(([name]) => name), ['messageIp', 'messageUser', 'odd "name" \\ ?'])
+  t.match(headers, { 'x-ratelimit-limit': '2', 'x-ratelimit-remaining': '1', 'x-ratelimit-reset': String((NOW + 300_000) / 1000) })
+
+  for (let i = 0; i < 2; i++) await check(exchangeOf({ user: 'ann' }))
+  const refused = exchangeOf({ user: 'ann' })
+  t.match(await check(refused), { limiter: 'messageIp' })
+  t.match(Object.fromEntries(rateHeaders(refused.limiterStates, room.time.now)), {
+    ratelimit: /^"messageIp";r=0;t=60, "messageUser";r=0;t=300/, 'x-ratelimit-remaining': '0', 'x-ratelimit-limit': '2',
+  })
+  t.same(rateHeaders([], NOW), [])
+})
+
+t.test('a store that answers later is waited for', async (t) => {
+  const room = openRoom()
+  const slow: CounterStore = { ...room.counters, decide: async (hits, now) => room.counters.decide(hits, now) }
+  const check = room.checkOf([limiterOf('one', { max: 1 })], slow)
+  const asked = check(exchangeOf())
+  t.type(asked, Promise)
+  t.equal(await asked, undefined)
+  t.match(await check(exchangeOf()), { kind: 'limit', booking: { after: 1 } })
+})
