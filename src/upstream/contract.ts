@@ -36,6 +36,8 @@ export interface Forwarder {
   forward (request: IncomingMessage, response: ServerResponse, options: ForwardOptions): void
   /** Dials the backend first, passes its 101 or its refusal on, then pipes both sockets. */
   upgrade (request: IncomingMessage, socket: Duplex, head: Buffer, options: ForwardOptions): void
+  /** A GET of our own with these headers; undefined when there is no usable JSON answer within a second. */
+  ask (path: string, headers: string[]): Promise<{ readonly status: number, readonly body: unknown } | undefined>
   /** Ends idle connections to the backend; those in use end with their request. */
   close (): Promise<void>
 }

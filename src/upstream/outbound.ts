@@ -1,0 +1,123 @@
+import type { ClientAddress } from '../identity/contract.js'
+import type { UpstreamRules } from '../policy/contract.js'
+import type { Target } from '../policy/target.js'
+import type { Outbound } from './contract.js'
+import { HOP_BY_HOP, connectionNames } from './headers.js'
+import { parseOrigin } from './origin.js'
+
+/** What the policy says about request headers; made once per policy. */
+export interface OutboundRules {
+  readonly host: 'preserve' | 'upstream'
+  /** `host[:port]` of the backend. */
+  readonly upstreamHost: string
+  readonly methodOverride: 'drop' | 'pass'
+}
+
+export interface OutboundInput {
+  readonly method: string
+  readonly target: Target
+  readonly rawHeaders: readonly string[]
+  readonly client: ClientAddress
+  readonly requestId: string
+  /** The body, when a check has read it. */
+  readonly body: Buffer | undefined
+  readonly rules: OutboundRules
+}
+
+/** What becomes of a client's header. `vouched`: stays only when a trusted proxy brought it. */
+type Fate = 'drop' | 'vouched' | 'override' | 'host' | 'connection' | 'te' | 'length'
+
+const FATES: ReadonlyMap<string, Fate> = new Map<string, Fate>([
+  ...[...HOP_BY_HOP].map((name): [string, Fate] => [name, 'drop']),
+  ['trailer', 'drop'], ['expect', 'drop'],
+  ['x-forwarded-for', 'drop'], ['x-forwarded-proto', 'drop'], ['x-forwarded-host', 'drop'], ['x-request-id', 'drop'],
+  ['forwarded', 'vouched'], ['x-real-ip', 'vouched'], ['cf-connecting-ip', 'vouched'], ['true-client-ip', 'vouched'],
+  ['x-http-method-override', 'override'], ['x-http-method', 'override'], ['x-method-override', 'override'],
+  // They make some backends serve another path than the one that was matched.
+  ['x-original-url', 'override'], ['x-rewrite-url', 'override'],
+  ['host', 'host'], ['connection', 'connection'], ['te', 'te'], ['content-length', 'length'],
+])
+
+export function outboundRules (upstream: UpstreamRules, methodOverride: 'drop' | 'pass'): OutboundRules {
+  return { host: upstream.host, upstreamHost: parseOrigin(upstream.url).authority, methodOverride }
+}
+
+/**
+ * What the backend gets: the client's end-to-end headers in their order, truthful forwarding headers and one
+ * Host. `TE` shrinks to `trailers`, the only coding we pass on; request trailers are not passed.
+ */
+export function prepareOutbound (input: OutboundInput): Outbound {
+  const { rawHeaders, client, rules, body } = input
+  let headers = ['host', rules.upstreamHost]
+  let host: string | undefined
+  let connection: string | undefined
+  let sized = false
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    const value = rawHeaders[i + 1] ?? ''
+    switch (fateOf(name.toLowerCase())) {
+      case 'drop': break
+      case 'vouched': if (client.fromTrustedProxy) headers.push(name, value); break
+      case 'override': if (rules.methodOverride === 'pass') headers.push(name, value); break
+      case 'host': host ??= value; break
+      case 'connection': connection = connection === undefined ? value : `${connection},${value}`; break
+      case 'te': if (namesTrailers(value)) headers.push('te', 'trailers'); break
+      case 'length': sized = true; if (body === undefined) headers.push(name, value); break
+      default: headers.push(name, value)
+    }
+  }
+  headers = withoutNamed(headers, connection)
+  host = input.target.authority ?? host
+  if (rules.host === 'preserve' && host !== undefined && host !== '') headers[1] = host
+  if (body !== undefined && (sized || body.length > 0)) headers.push('content-length', String(body.length))
+  pushForwarding(headers, client, input.requestId)
+  return { method: input.method, target: input.target.raw, headers, body }
+}
+
+/** True for a request that must be refused: more than one Host field (RFC 9112 §3.2). */
+export function hasSeveralHosts (rawHeaders: readonly string[]): boolean {
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts > 1
+}
+
+function fateOf (lower: string): Fate | undefined {
+  // CGI-like backends read `X_Real_IP` as `X-Real-IP`, so it shares that one's fate.
+  const name = lower.includes('_') ? lower.replaceAll('_', '-') : lower
+  const fate = FATES.get(name)
+  if (fate !== undefined) return name === lower || isForgery(fate) ? fate : undefined
+  if (name.startsWith('x-portcullis-')) return 'drop'
+  return name.startsWith('x-forwarded-') ? 'vouched' : undefined
+}
+
+/** Only fields that a client would forge are dropped under their underscore spelling. */
+function isForgery (fate: Fate): boolean {
+  return fate === 'drop' || fate === 'vouched' || fate === 'override'
+}
+
+function namesTrailers (value: string): boolean {
+  return value.toLowerCase().split(',').some((coding) => coding.trim() === 'trailers')
+}
+
+/** Removes what the client's Connection names. Ours are added afterwards, so a client cannot name them away. */
+function withoutNamed (headers: string[], connection: string | undefined): string[] {
+  const named = connectionNames(connection?.toLowerCase())
+  if (named === undefined) return headers
+  const kept = headers.slice(0, 2)
+  for (let i = 2; i < headers.length; i += 2) {
+    const name = headers[i] ?? ''
+    const lower = name.toLowerCase()
+    if (!named.has(lower) || lower === 'content-length' || lower === 'te') kept.push(name, headers[i + 1] ?? '')
+  }
+  return kept
+}
+
+function pushForwarding (headers: string[], client: ClientAddress, requestId: string): void {
+  if (client.address !== '') headers.push('x-forwarded-for', client.address)
+  headers.push('x-forwarded-proto', client.proto)
+  if (client.host !== undefined) headers.push('x-forwarded-host', client.host)
+  headers.push('x-request-id', requestId)
+}
