@@ -2,7 +2,12 @@
  * Catalogue of the faults that a client can see: code, status, and the one sentence it is told.
  * The details go to the log only.
  */
-export interface Fault { readonly code: string, readonly status: number, readonly title: string, readonly message: string }
+export interface Fault {
+  readonly code: string
+  readonly status: number
+  readonly title: string
+  readonly message: string
+}
 
 const catalogue = {
   MALFORMED_TARGET: { status: 400, title: 'Malformed request target', message: 'The request target is malformed.' },

@@ -11,7 +11,7 @@ const PLACES = 'header:NAME, header:NAME:bearer, cookie:NAME, query:NAME, path:N
 
 /** Makes runnable sources. One whose secret or key set is not given (a variable that is unset) stays out, with a warning. */
 export function compileIdentity (
-  entries: readonly IdentityDocument[], report: Report, warnings: string[],
+  entries: readonly IdentityDocument[], report: Report, warnings: string[]
 ): IdentitySource[] {
   return entries.flatMap((entry, index) => {
     const path = ['identity', index]

@@ -13,7 +13,7 @@ type ViolationScores = Readonly<Record<string, { readonly score: number }>>
 export function compileLimiter (
   name: string,
   entry: LimiterDocument,
-  { violations, report }: { violations: ViolationScores, report: Report },
+  { violations, report }: { violations: ViolationScores, report: Report }
 ): Limiter | undefined {
   const path = ['limiters', name]
   if (entry.enabled === false || entry.mode === 'off') return undefined

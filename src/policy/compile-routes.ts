@@ -11,20 +11,22 @@ interface Rules {
   readonly report: Report
 }
 
+interface Known extends Rules { readonly document: PolicyDocument }
+
 /** Makes runnable route entries; the document has the policy file's entries before the preset's. */
 export function compileRoutes (document: PolicyDocument, rules: Rules): RouteEntry[] {
   return (document.routes ?? []).map((entry, index) => compileRoute(entry, index, { document, ...rules }))
 }
 
-function compileRoute (entry: RouteDocument, index: number, rules: Rules & { document: PolicyDocument }): RouteEntry {
+function compileRoute (entry: RouteDocument, index: number, rules: Known): RouteEntry {
   const { document, report } = rules
   const path = ['routes', index]
   const pattern = validatePattern(entry.match)
   if ('problem' in pattern) report([...path, 'match'], pattern.problem, pattern.expected)
   const unless = new Map(Object.entries(entry.unless ?? {}).map(([name, values]) => [name, new Set(values)]))
-  const read = 'problem' in pattern ? { methods: [], path: '/' } : pattern
+  const read = 'problem' in pattern ? { methods: [], path: '/', params: [...unless.keys()] } : pattern
   for (const name of unless.keys()) {
-    if (!read.path.includes(`:${name}`)) report([...path, 'unless', name], JSON.stringify(name), `a parameter of ${read.path}`)
+    if (!read.params.includes(name)) report([...path, 'unless', name], JSON.stringify(name), parameterOf(read.params), read.params)
   }
   return {
     index,
@@ -43,8 +45,12 @@ function compileRoute (entry: RouteDocument, index: number, rules: Rules & { doc
   }
 }
 
+function parameterOf (params: readonly string[]): string {
+  return params.length === 0 ? 'no exclusion, since the path has no parameter' : `a parameter of the path: ${params.join(', ')}`
+}
+
 /** A limiter that is known but switched off is left out; one that nobody knows is a mistake. */
-function limitersOf (entry: RouteDocument, path: DocumentPath, { limiters, document, report }: Rules & { document: PolicyDocument }) {
+function limitersOf (entry: RouteDocument, path: DocumentPath, { limiters, document, report }: Known): Limiter[] {
   const known = Object.keys(document.limiters ?? {})
   return (entry.limit ?? []).flatMap((name) => {
     if (!known.includes(name)) report([...path, 'limit'], JSON.stringify(name), `a limiter of this policy (${known.join(', ')})`, known)
@@ -52,14 +58,16 @@ function limitersOf (entry: RouteDocument, path: DocumentPath, { limiters, docum
   })
 }
 
-function concurrencyOf (name: string | undefined, path: DocumentPath, { concurrency, document, report }: Rules & { document: PolicyDocument }) {
+function concurrencyOf (
+  name: string | undefined, path: DocumentPath, { concurrency, document, report }: Known
+): ConcurrencyRule | undefined {
   if (name === undefined) return undefined
   const known = Object.keys(document.concurrency ?? {})
   if (!known.includes(name)) report(path, JSON.stringify(name), `a concurrency rule of this policy (${known.join(', ')})`, known)
   return concurrency.get(name)
 }
 
-function releasesOf (entry: RouteDocument, path: DocumentPath, rules: Rules & { document: PolicyDocument }): ReleaseRule | undefined {
+function releasesOf (entry: RouteDocument, path: DocumentPath, rules: Known): ReleaseRule | undefined {
   if (entry.releases === undefined) return undefined
   const { concurrency, on, id } = entry.releases
   const rule = concurrencyOf(concurrency, [...path, 'releases', 'concurrency'], rules)

@@ -99,7 +99,6 @@ export interface Plan extends Requirements, PlanParts {
   readonly label: string
 }
 
-
 /** Who is always refused, never punished, or solely let in. */
 export interface AccessRules {
   readonly denyUsers: ReadonlySet<string>

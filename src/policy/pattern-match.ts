@@ -1,5 +1,5 @@
 import type { RouteEntry } from './contract.js'
-import { fold } from './readings.js'
+import { fold } from './path-transforms.js'
 import { partsOf, pathsOf, type PatternPart } from './route-pattern.js'
 
 /** One path pattern of an entry, ready to be held against readings. */

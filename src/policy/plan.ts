@@ -28,18 +28,22 @@ export function createPlanner (policy: Policy, assemble: (requirements: Requirem
       if (entries.length === 0) return empty
       if (entries.length === 1) {
         const [entry] = entries as [RouteEntry]
-        return single[entry.index] ??= compile(entries)
+        single[entry.index] ??= compile(entries)
+        return single[entry.index] as Plan
       }
       const key = entries.map((entry) => entry.index).join(',')
       let plan = plans.get(key)
-      if (plan === undefined) plans.set(key, plan = compile(entries))
+      if (plan === undefined) {
+        plan = compile(entries)
+        plans.set(key, plan)
+      }
       return plan
     },
   }
 }
 
 function makePlan (
-  policy: Policy, entries: readonly RouteEntry[], assemble: (requirements: Requirements) => PlanParts,
+  policy: Policy, entries: readonly RouteEntry[], assemble: (requirements: Requirements) => PlanParts
 ): Plan {
   const requirements = merge(policy, entries)
   const dialects = new Map<string, DialectName>()
@@ -93,7 +97,7 @@ function mergeBrowser (entries: readonly RouteEntry[], observes: (entry: RouteEn
 function mergeRules<Rule extends { readonly name: string, readonly observe: boolean }> (
   entries: readonly RouteEntry[],
   rulesOf: (entry: RouteEntry) => Rule | readonly Rule[],
-  observes: (entry: RouteEntry) => boolean,
+  observes: (entry: RouteEntry) => boolean
 ): Rule[] {
   const merged = new Map<string, Rule>()
   for (const entry of entries) {

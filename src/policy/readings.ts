@@ -1,3 +1,8 @@
+import {
+  cutAtParameter, cutAtQuery, cutParameters, decodeAll, decodeSegments, decodeUnreserved, dropBlanks, mergeSlashes,
+  resolveDots, resolvePlainDots, trimSlashes, turnBackslashes, withoutHost, type Transform,
+} from './path-transforms.js'
+
 /**
  * Two backends need not read one path alike: Express routes on the path as sent, Fastify decodes it, Tomcat cuts
  * `;jsessionid=…`, `new URL(…)` resolves dots and takes `//name` for a host. A spelling must not slip through between
@@ -12,16 +17,12 @@ const maxCharacters = 128 * 1024
 /** What makes a path ambiguous: escapes, parameters, empty or dot segments, a trailing slash. */
 const ambiguous = /^(?!\/)|[%;\\?#]|\/[/.]|.\/$/
 
-const beyondAscii = /[^ -~]/
-
-type Transform = (path: string) => string
-
 /** Each is tried on the outcome of every other, so that every order is read. */
 const transforms: readonly Transform[] = [
-  trimSlashes, mergeSlashes, mergeFirstSlashes, resolveDots, resolvePlainDots, cutParameters, cutAtParameter,
+  trimSlashes, mergeSlashes, resolveDots, resolvePlainDots, cutParameters, cutAtParameter,
 ]
 /** What makes sense only once escapes are gone: a path as sent has none of these characters. */
-const decodedTransforms: readonly Transform[] = [...transforms, cutAtQuery, dropBlanks]
+const decodedTransforms: readonly Transform[] = [...transforms, turnBackslashes, cutAtQuery, dropBlanks]
 const decoders: readonly Transform[] = [decodeAll, decodeUnreserved, decodeSegments]
 
 /** True: every backend reads the path as it stands (letter case apart, which the route table sees to). */
@@ -49,15 +50,6 @@ export function readingsOf (path: string): readonly string[] | undefined {
   return [...new Set([...readings, ...decoded])]
 }
 
-/**
- * Letter case taken off, generously: whatever any backend's case-insensitive comparison takes for equal.
- * Never changes the number of slashes.
- */
-export function fold (text: string): string {
-  // Upper case first finds the long s, the dotless i and ligatures as well.
-  return beyondAscii.test(text) ? text.toUpperCase().toLowerCase() : text.toLowerCase()
-}
-
 /** Adds what the transforms make of the readings, until nothing new comes; false: too many. */
 function close (readings: Set<string>, steps: readonly Transform[]): boolean {
   let characters = 0
@@ -72,96 +64,4 @@ function close (readings: Set<string>, steps: readonly Transform[]): boolean {
 
 function addDecoded (path: string, decoded: Set<string>): void {
   decoded.add(path).add(withoutHost(turnBackslashes(path)))
-}
-
-/** `new URL('//name/path', base)` takes the first name for a host. */
-function withoutHost (path: string): string {
-  return path.startsWith('//') ? orRoot(path.replace(/^\/+[^/]*/, '')) : path
-}
-
-function trimSlashes (path: string): string {
-  let end = path.length
-  while (end > 1 && path.charCodeAt(end - 1) === 0x2f) end--
-  return path.slice(0, end)
-}
-
-function mergeSlashes (path: string): string {
-  return path.replace(/\/{2,}/g, '/')
-}
-
-/** Express 4 swallows one doubled slash where a router is mounted and none behind it. */
-function mergeFirstSlashes (path: string): string {
-  return path.replace(/\/{2,}/, '/')
-}
-
-/** As `new URL` does it: `%2e` is a dot, empty segments count. */
-function resolveDots (path: string): string {
-  return /\/(?:\.|%2e)/i.test(path) ? resolve(path, (segment) => segment.replace(/%2e/gi, '.')) : path
-}
-
-function resolvePlainDots (path: string): string {
-  return path.includes('/.') ? resolve(path, (segment) => segment) : path
-}
-
-function resolve (path: string, spell: Transform): string {
-  const kept: string[] = []
-  const segments = path.split('/').slice(1)
-  for (const [index, segment] of segments.entries()) {
-    // No dot segment is longer than `%2e%2e`.
-    const name = segment.length <= 6 ? spell(segment) : segment
-    if (name === '..') kept.pop()
-    else if (name !== '.') kept.push(segment)
-    if (index === segments.length - 1 && (name === '..' || name === '.')) kept.push('')
-  }
-  return `/${kept.join('/')}`
-}
-
-/** `/a;x=1/b` → `/a/b`, as servlet containers read it. */
-function cutParameters (path: string): string {
-  return path.replace(/;[^/]*/g, '')
-}
-
-/** `/a;x=1/b` → `/a`, as Fastify's `useSemicolonDelimiter` reads it. */
-function cutAtParameter (path: string): string {
-  const mark = path.indexOf(';')
-  return mark === -1 ? path : orRoot(path.slice(0, mark))
-}
-
-function decodeAll (path: string): string {
-  return decodeURIComponent(path)
-}
-
-/** As find-my-way looks for static parts: reserved characters and the percent sign stay escaped. */
-function decodeUnreserved (path: string): string {
-  return decodeURI(path.replaceAll('%25', '%2525'))
-}
-
-/** As routers do that split first and decode each segment. */
-function decodeSegments (path: string): string {
-  return decodeURIComponent(path.replace(/%2f/gi, '%252F'))
-}
-
-function turnBackslashes (path: string): string {
-  return path.replaceAll('\\', '/')
-}
-
-/** A path that is decoded and then parsed again ends at a question mark. */
-function cutAtQuery (path: string): string {
-  const mark = path.search(/[?#]/)
-  return mark === -1 ? path : orRoot(path.slice(0, mark))
-}
-
-/**
- * `$` of a Python pattern matches before a last line feed: FastAPI routes `/message%0a` to `/message`. And `new URL`,
- * given a decoded path, drops tabs and line ends anywhere and blanks at the end.
- */
-function dropBlanks (path: string): string {
-  const joined = path.replace(/[\t\n\r]/g, '')
-  let end = joined.length
-  while (end > 1 && joined.charCodeAt(end - 1) <= 0x20) end--
-  return joined.slice(0, end)
-}
-
-function orRoot (path: string): string {
-  return path === '' ? '/' : path
 }

@@ -1,5 +1,5 @@
 import { METHODS } from 'node:http'
-import { fold } from './readings.js'
+import { fold } from './path-transforms.js'
 
 /** One place between slashes. */
 export interface PatternPart {

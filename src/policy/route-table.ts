@@ -1,9 +1,10 @@
 import createTree from 'find-my-way'
 import type { MatchResult, RouteEntry } from './contract.js'
+import { fold } from './path-transforms.js'
 import {
   candidatesOf, compareSpecificity, isExcluded, mayOverlap, mismatchOf, noMatch, paramsOf, type Candidate,
 } from './pattern-match.js'
-import { fold, isPlain, readingsOf } from './readings.js'
+import { isPlain, readingsOf } from './readings.js'
 
 /** Finds the entries that any reading of a request leads to. Immutable: a reload makes a new one. */
 export interface RouteTable {

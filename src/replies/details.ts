@@ -1,4 +1,6 @@
-import { retryAfterSeconds, type BanVerdict, type Booking, type ConcurrencyVerdict, type LimitVerdict, type NonBrowserVerdict, type Verdict } from '../verdict/verdict.js'
+import {
+  retryAfterSeconds, type BanVerdict, type Booking, type ConcurrencyVerdict, type LimitVerdict, type Verdict
+} from '../verdict/verdict.js'
 import type { ReplyContext } from './contract.js'
 
 /** Sentence for a limiter that has no text of its own. */

@@ -105,7 +105,7 @@ t.test('Forwarded is read as RFC 7239 writes it, and never believed beyond what 
   t.match(forwarded('for=198.51.100.7;host=chat.example, for=10.0.0.2;proto=https'), { proto: 'https', host: 'chat.example' })
   t.equal(forwarded('for="198.51.100.\\7"').address, '198.51.100.7', 'quoted pairs')
   for (const unreadable of ['for=unknown', 'for=_x', 'for=', 'for', '=', ';;', 'for="1.2.3.4', 'for=1.2.3.4"', 'by=1.2.3.4', ',',
-    'for=1.2.3.4;for=5.6.7.8', 'for="x" y', '__proto__=1', 'for=198.51.100.7, for="', 'f'.repeat(20_000)]) {
+    'for=1.2.3.4;for=5.6.7.8', 'for="x" y', '__proto__=1', 'for=6.6.6.6, for="', 'for=6.6.6.6, for="x, for=198.51.100.7', 'for=6.6.6.6, ☃', 'f'.repeat(20_000)]) {
     t.equal(forwarded(unreadable).address, '10.0.0.1', unreadable.slice(0, 40))
     t.equal(forwarded(unreadable, 'for=198.51.100.7').address, '198.51.100.7', 'a broken field does not spoil the proxy\'s own')
   }

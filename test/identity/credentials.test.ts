@@ -182,6 +182,9 @@ t.test('a body is believed only with the secret in the header', async (t) => {
     t.match(ask(fields, body), { user: undefined, users: [], group: undefined })
   }
   const proto: unknown = JSON.parse('{"__proto__":{"message":{"from":{"id":1}}}}')
+  const inherited = setUp([{ ...updates, from: [{ in: 'body', pointer: ['constructor', 'name'] }] }])
+  const secret = requestWith([['X-Bot-Secret', 'hush']])
+  t.strictSame(ids(inherited.identifier.identifyBody(secret, inherited.identifyNow(secret), {})), [], 'own members only')
   for (const odd of [undefined, null, 1, 'x', [], {}, { message: null }, { message: { from: [] } }, { message: { from: { id: {} } } },
     { message: { from: { id: true } } }, { message: { from: { id: 1.5 } } }, proto]) t.strictSame(ids(ask([['X-Bot-Secret', 'hush']], odd)), [])
 })

@@ -104,7 +104,7 @@ await t.test('no spelling escapes', async (t) => {
 })
 
 await t.test('a decoded reading is taken literally', async (t) => {
-  const table = createRouteTable(routeEntries('GET /a/:x', 'GET /b%20c', 'GET /d/%41::e', 'GET /caf%C3%A9'))
+  const table = createRouteTable(routeEntries('GET /a/:x', 'GET /b%20c', 'GET /d/%41::e', 'GET /caf%C3%A9', 'GET /f%2Fg/:x'))
   for (const path of ['/a/%3Fb', '/a/%23b', '/a/%2525', '/a/b%25', '/a/%253f', '/a/%3aid', '/a/%2a']) {
     t.same(namesOf(table, 'GET', path), ['GET /a/:x'], path)
   }
@@ -112,6 +112,8 @@ await t.test('a decoded reading is taken literally', async (t) => {
   t.same(namesOf(table, 'GET', '/%62%20c'), ['GET /b%20c'])
   t.same(namesOf(table, 'GET', '/d/A:e'), ['GET /d/%41::e'])
   t.same(namesOf(table, 'GET', '/d/A%3Ae'), ['GET /d/%41::e'])
+  t.same(namesOf(table, 'GET', '/f%2Fg/1'), ['GET /f%2Fg/:x'])
+  t.same(namesOf(table, 'GET', '/%66%2fg/1'), ['GET /f%2Fg/:x'])
   t.same(namesOf(table, 'GET', '/caf%c3%a9'), ['GET /caf%C3%A9'])
 })
 
@@ -119,7 +121,7 @@ await t.test('an exclusion holds only if every reading agrees', async (t) => {
   t.same(namesOf(chat, 'POST', '/api/agents/chat/abort'), [])
   t.same(namesOf(chat, 'POST', '/API/Agents/chat/abort'), [], 'letter case elsewhere does not matter')
   t.same(namesOf(chat, 'POST', '/api/agents/chat/abort/'), [])
-  for (const path of ['x/../abort', './stop', 'x;/../abort']) {
+  for (const path of ['x/../abort', './stop', '/stop']) {
     t.same(namesOf(chat, 'POST', `/api/agents/chat/${path}`), [], `${path}: no reading leads to the entry`)
   }
   for (const value of ['ABORT', '%61bort', 'abort;x', 'abort%20', 'abort%2f', 'stop%3fx', 'stop%0a']) {

@@ -49,6 +49,7 @@ const taken: readonly [string, string, string][] = [
   ['only the first doubled slash merged', '/a//b//c', '/a/b//c'],
   ['dot segments', '/a/./x/../b', '/a/b'],
   ['escaped dot segments', '/a/%2E/x/.%2e/b', '/a/b'],
+  ['escaped dot segments, all else as sent', '/x/%2e%2E/%61', '/%61'],
   ['only plain dot segments', '/a/%2e%2e/../b', '/a/b'],
   ['dot segments above the root', '/../../a', '/a'],
   ['a last dot segment', '/a/b/..', '/a'],
