@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Clock } from '../clock.js'
+import type { FaultCode } from '../errors.js'
+import type { Exchange } from '../exchange.js'
+import type { Identity, IdentityRequest } from '../identity/contract.js'
+import type { MatchResult } from '../policy/contract.js'
+import { parseTarget, type Target } from '../policy/target.js'
+import { hasSeveralHosts } from '../upstream/upstream.js'
+import type { Runtime } from './runtime.js'
+
+/** What a client may call its own request, when a trusted proxy vouches for it. */
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
+const NO_ENTRIES: MatchResult = { entries: [], params: {} }
+
+export interface AdmitOptions {
+  readonly runtime: Runtime
+  readonly clock: Clock
+  /** The target as it stands in the request line. */
+  readonly url: string
+  /** A WebSocket handshake. */
+  readonly upgrade: boolean
+}
+
+/** A request as an exchange, or the fault for which it cannot become one. Waits only when a key must be fetched. */
+export function admit (request: IncomingMessage, options: AdmitOptions): Exchange | FaultCode | Promise<Exchange> {
+  const { runtime, url } = options
+  const method = request.method as string
+  if (method === 'TRACE' || method === 'CONNECT') return 'METHOD_REFUSED'
+  // Which of two would a backend believe (RFC 9112 §3.2)?
+  if (hasSeveralHosts(request.rawHeaders)) return 'MALFORMED_REQUEST'
+  const target = parseTarget(url)
+  if (target === undefined) return 'MALFORMED_TARGET'
+  const matched = isPreflight(request) ? NO_ENTRIES : runtime.table.match(method, target.path)
+  if (matched === undefined) return 'MALFORMED_TARGET'
+  const asked = identityRequest(request, target, matched)
+  const client = runtime.identifier.clientOf(asked)
+  const identity = runtime.identifier.identify(asked, client)
+  const make = (known: Identity) => makeExchange(request, { ...options, target, matched, identity: known })
+  return identity instanceof Promise ? identity.then(make) : make(identity)
+}
+
+/** What the identity room reads of a request. */
+export function identityRequest (request: IncomingMessage, target: Target, { params }: Pick<MatchResult, 'params'>): IdentityRequest {
+  return {
+    peer: request.socket.remoteAddress ?? '',
+    encrypted: false,
+    headers: request.headers,
+    rawHeaders: request.rawHeaders,
+    query: target.query,
+    params,
+  }
+}
+
+interface Known extends AdmitOptions {
+  readonly target: Target
+  readonly matched: MatchResult
+  readonly identity: Identity
+}
+
+function makeExchange (request: IncomingMessage, known: Known): Exchange {
+  const { runtime, clock, upgrade, target, matched, identity } = known
+  return {
+    id: requestId(request, identity),
+    receivedAt: clock(),
+    method: request.method as string,
+    target,
+    headers: request.headers,
+    rawHeaders: request.rawHeaders,
+    upgrade,
+    policy: runtime.policy,
+    plan: runtime.planner.planOf(matched.entries),
+    identity,
+    exempt: runtime.access.isExempt(identity),
+    params: matched.params,
+    body: undefined,
+    limiterStates: [],
+    lease: undefined,
+    observed: [],
+  }
+}
+
+function requestId (request: IncomingMessage, identity: Identity): string {
+  if (identity.client.fromTrustedProxy) {
+    const given = request.headers['x-request-id']
+    if (typeof given === 'string' && REQUEST_ID.test(given)) return given
+  }
+  return randomUUID()
+}
+
+/** A browser asks leave before a cross-origin request: it cannot send credentials with it, and did nothing yet. */
+function isPreflight ({ method, headers }: IncomingMessage): boolean {
+  return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
+}

@@ -1,0 +1,84 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { AnswerObserver, Exchange } from '../exchange.js'
+import { rateHeaders } from '../limits/rate-headers.js'
+import { faultVerdict } from '../replies/replies.js'
+import type { ForwardOptions } from '../upstream/contract.js'
+import { prepareOutbound } from '../upstream/upstream.js'
+import { identityRequest } from './admit.js'
+import { refuse } from './refuse.js'
+import type { Rooms } from './rooms.js'
+import type { Runtime } from './runtime.js'
+
+export interface Parties {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly handshake: { readonly socket: Duplex, readonly head: Buffer } | undefined
+  readonly runtime: Runtime
+  readonly rooms: Rooms
+}
+
+/** Hands an admitted request to the backend, with everybody who wants to learn from its answer. */
+export function forward (exchange: Exchange, parties: Parties): void {
+  const { request, response, handshake, runtime } = parties
+  const options: ForwardOptions = {
+    outbound: prepareOutbound({
+      method: exchange.method,
+      target: exchange.target,
+      rawHeaders: exchange.rawHeaders,
+      client: exchange.identity.client,
+      requestId: exchange.id,
+      body: exchange.body,
+      rules: runtime.outbound,
+    }),
+    ownHeaders: [['X-Request-Id', exchange.id], ...rateHeaders(exchange.limiterStates, exchange.receivedAt)],
+    observers: observersOf(exchange, parties),
+    onFault: (fault, error) => { answerFault(exchange, parties, { fault, error }) },
+  }
+  if (handshake === undefined) runtime.forwarder.forward(request, response, options)
+  else {
+    // From here the socket is the forwarder's; a fault gives it back.
+    response.detachSocket(request.socket)
+    runtime.forwarder.upgrade(request, handshake.socket, handshake.head, options)
+  }
+}
+
+function observersOf (exchange: Exchange, parties: Parties): AnswerObserver[] {
+  const observers: AnswerObserver[] = [bookkeeper(exchange, parties)]
+  for (const observe of exchange.plan.observers) {
+    const observer = observe(exchange)
+    if (observer !== undefined) observers.push(observer)
+  }
+  return observers
+}
+
+/** Keeps the list of what is open, counts it, and lets the identity room know which keys the backend accepts. */
+function bookkeeper (exchange: Exchange, { request, runtime, rooms }: Parties): AnswerObserver {
+  const open = rooms.open.add(exchange, () => { request.socket.destroy() })
+  return {
+    onHead: (status: number, _headers: IncomingHttpHeaders) => {
+      if (status >= 200 && status < 300) runtime.identifier.confirm(identityRequest(request, exchange.target, exchange))
+      return { body: false }
+    },
+    onEnd: () => {
+      rooms.open.remove(open)
+      rooms.metrics.request(
+        { route: exchange.plan.label, verdict: 'forwarded', mode: exchange.plan.mode }, rooms.clock() - exchange.receivedAt)
+    },
+  }
+}
+
+function answerFault (
+  exchange: Exchange, { request, response, handshake, rooms }: Parties, { fault, error }: { fault: Parameters<ForwardOptions['onFault']>[0], error: Error }
+): void {
+  rooms.metrics.upstreamFault(fault)
+  rooms.log.warn({ requestId: exchange.id, code: fault, reason: error.message }, 'the backend gave no answer')
+  if (handshake !== undefined) {
+    if (request.socket.destroyed) return
+    response.assignSocket(request.socket)
+  }
+  refuse(exchange, faultVerdict(fault), { request, response }).catch((failure: unknown) => {
+    rooms.log.error({ err: failure, requestId: exchange.id }, 'a fault could not be answered')
+    response.destroy()
+  })
+}

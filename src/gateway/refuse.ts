@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FaultCode } from '../errors.js'
+import type { Exchange } from '../exchange.js'
+import { rateHeaders } from '../limits/rate-headers.js'
+import type { Reply } from '../replies/contract.js'
+import type { DialectName, Policy } from '../policy/contract.js'
+import { echoesIds, faultVerdict, render } from '../replies/replies.js'
+import { discardRest } from '../upstream/upstream.js'
+import type { Verdict } from '../verdict/verdict.js'
+import { peekBody } from './read-body.js'
+
+/** How much of a body is read for the ids that a dialect echoes, and how long it may take. */
+const ECHOED_BYTES = 64 * 1024
+const ECHO_DEADLINE_MS = 1000
+/** An unread body up to this size is worth reading to keep the connection; behind a larger one it is closed. */
+const DRAINED_BYTES = 64 * 1024
+
+/** The two sides of a client's request. */
+interface Sides { readonly request: IncomingMessage, readonly response: ServerResponse }
+
+interface Unread { readonly policy: Policy, readonly now: number }
+
+/** Answers a request with a verdict, in the dialect of the entry whose check refused. */
+export async function refuse (exchange: Exchange, verdict: Verdict, raw: Sides): Promise<void> {
+  const dialect = exchange.plan.dialectOf(verdict.rule)
+  const body = echoesIds(dialect) ? await bodyForIds(exchange, raw.request) : undefined
+  const reply = render(verdict, {
+    dialect,
+    navigation: isNavigation(raw.request),
+    loginUrl: exchange.plan.login ? exchange.policy.loginUrl : undefined,
+    refreshCookie: isLibreChat(dialect),
+    context: { requestId: exchange.id, now: exchange.receivedAt, body, newId: randomUUID },
+  })
+  send(raw, reply, [['x-request-id', exchange.id], ...rateHeaders(exchange.limiterStates, exchange.receivedAt)])
+}
+
+/** Answers what could not even become an exchange, in the policy's general dialect. */
+export function refuseUnread (fault: FaultCode, { request, response }: Sides, { policy, now }: Unread): void {
+  const requestId = randomUUID()
+  const reply = render(faultVerdict(fault), {
+    dialect: policy.defaultReply,
+    navigation: false,
+    loginUrl: undefined,
+    refreshCookie: false,
+    context: { requestId, now, body: undefined, newId: randomUUID },
+  })
+  send({ request, response }, reply, [['x-request-id', requestId]])
+}
+
+/** Writes an answer of ours and deals with a body that nobody read. */
+export function send ({ request, response }: Sides, reply: Reply, own: Reply['headers']): void {
+  if (response.headersSent || response.destroyed) return
+  const head: string[] = []
+  for (const [name, value] of reply.headers) head.push(name, value)
+  for (const [name, value] of own) head.push(name, value)
+  head.push('content-length', String(Buffer.byteLength(reply.body)))
+  if (hasLargeUnreadBody(request)) {
+    head.push('connection', 'close')
+    discardRest(request, response)
+  }
+  response.writeHead(reply.status, head)
+  response.end(request.method === 'HEAD' ? undefined : reply.body)
+}
+
+/** A browser loads a page: no script is there to read JSON. */
+function isNavigation ({ method, headers }: IncomingMessage): boolean {
+  return (method === 'GET' || method === 'HEAD') && headers.accept !== undefined && headers.accept.includes('text/html')
+}
+
+function isLibreChat (dialect: DialectName): boolean {
+  return dialect === 'librechat-json' || dialect === 'librechat-sse'
+}
+
+async function bodyForIds (exchange: Exchange, request: IncomingMessage): Promise<Record<string, unknown> | undefined> {
+  const bytes = exchange.body ?? await peekBody(request, { maxBytes: ECHOED_BYTES, deadlineMs: ECHO_DEADLINE_MS })
+  try {
+    const parsed: unknown = JSON.parse(bytes.toString())
+    return typeof parsed === 'object' && parsed !== null ? parsed as Record<string, unknown> : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function hasLargeUnreadBody (request: IncomingMessage): boolean {
+  if (request.complete) return false
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
+  return encoding !== undefined || Number(length ?? 0) > DRAINED_BYTES
+}

@@ -1,0 +1,25 @@
+import type { AddressUsers } from '../bans/bans.js'
+import type { BanBook } from '../bans/contract.js'
+import type { Clock } from '../clock.js'
+import type { LeaseStore } from '../concurrency/contract.js'
+import type { CounterStore } from '../limits/contract.js'
+import type { Log } from '../log.js'
+import type { Metrics } from '../telemetry/contract.js'
+import type { Violations } from '../violations/violations.js'
+import type { OpenExchanges } from './open-exchanges.js'
+import type { RefusalLog } from './refusal-log.js'
+
+/** What outlives a policy: state, and whom it is told to. */
+export interface Rooms {
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly bans: BanBook
+  /** Who was seen on which address. */
+  readonly addressUsers: AddressUsers
+  readonly counters: CounterStore
+  readonly leases: LeaseStore
+  readonly violations: Violations
+  readonly open: OpenExchanges
+  readonly refusals: RefusalLog
+}

@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto'
+import { createAccess, type Access } from '../bans/bans.js'
+import { createConcurrency, type Concurrency } from '../concurrency/concurrency.js'
+import type { Identifier } from '../identity/contract.js'
+import { createIdentifier } from '../identity/identity.js'
+import { createRefund } from '../limits/limits.js'
+import type { ConcurrencyRule, Policy } from '../policy/contract.js'
+import { createPlanner, type Planner } from '../policy/plan.js'
+import { createRouteTable, type RouteTable } from '../policy/route-table.js'
+import type { Forwarder } from '../upstream/contract.js'
+import { createForwarder, outboundRules, type OutboundRules } from '../upstream/upstream.js'
+import { askActive } from './ask-active.js'
+import { assembleChecks } from './checks.js'
+import type { Rooms } from './rooms.js'
+
+/** Everything that is made from a policy. A reload makes a new one and swaps the reference; requests keep theirs. */
+export interface Runtime {
+  readonly policy: Policy
+  readonly table: RouteTable
+  readonly planner: Planner
+  readonly identifier: Identifier
+  readonly access: Access
+  readonly concurrency: Concurrency
+  readonly forwarder: Forwarder
+  readonly outbound: OutboundRules
+}
+
+/** @param previous the runtime that is replaced: its connections to an unchanged backend are kept. */
+export function createRuntime (policy: Policy, rooms: Rooms, previous?: Runtime): Runtime {
+  const { clock, log } = rooms
+  const identifier = keptIdentifier(policy, previous) ??
+    createIdentifier({ client: policy.client, sources: policy.identity, clock, log })
+  const access = createAccess(policy.access)
+  const forwarder = keptForwarder(policy, previous) ?? createForwarder(policy.upstream, rooms)
+  const outbound = outboundRules(policy.upstream, policy.client.methodOverride)
+  const concurrency = concurrencyOf(rooms, { forwarder, outbound })
+  const assemble = assembleChecks({ policy, access, readsBody: identifier.readsBody, concurrency, rooms })
+  return {
+    policy,
+    table: createRouteTable(policy.routes),
+    planner: createPlanner(policy, assemble),
+    identifier,
+    access,
+    concurrency,
+    forwarder,
+    outbound,
+  }
+}
+
+function concurrencyOf (rooms: Rooms, backend: { forwarder: Forwarder, outbound: OutboundRules }): Concurrency {
+  const { clock, log, violations, counters } = rooms
+  return createConcurrency({
+    store: rooms.leases,
+    clock,
+    newId: randomUUID,
+    refund: createRefund({ store: counters, clock, log }),
+    askActive: (exchange, path) => askActive(exchange, path, backend),
+    bookRefusal: (exchange, rule) => rule.violation === undefined
+      ? undefined
+      : violations.book(exchange, { ...pricedRule(rule), type: rule.violation }),
+    onError: (error) => log.warn({ err: error }, 'a slot could not be settled; it will run out'),
+  })
+}
+
+function pricedRule ({ name, key, max, score, observe }: ConcurrencyRule) {
+  return { rule: name, key: key.join('+'), max, score, observe }
+}
+
+/** Keeps what it has learnt: key sets, and the API keys that the backend has accepted. */
+function keptIdentifier (policy: Policy, previous: Runtime | undefined): Identifier | undefined {
+  if (previous === undefined) return undefined
+  const same = isSame(previous.policy.identity, policy.identity) && isSame(previous.policy.client, policy.client)
+  return same ? previous.identifier : undefined
+}
+
+function keptForwarder (policy: Policy, previous: Runtime | undefined): Forwarder | undefined {
+  return previous !== undefined && isSame(previous.policy.upstream, policy.upstream) ? previous.forwarder : undefined
+}
+
+function isSame (left: unknown, right: unknown): boolean {
+  return JSON.stringify(left) === JSON.stringify(right)
+}

@@ -1,0 +1,117 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FaultCode } from '../errors.js'
+import type { Exchange } from '../exchange.js'
+import { faultVerdict } from '../replies/replies.js'
+import type { Verdict } from '../verdict/verdict.js'
+import { admit } from './admit.js'
+import { forward } from './forward.js'
+import { runChecks } from './guard.js'
+import type { RawRequest } from './listener.js'
+import { prepareBody } from './prepare-body.js'
+import { refuse, refuseUnread } from './refuse.js'
+import type { Rooms } from './rooms.js'
+import type { Runtime } from './runtime.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set once the request is admitted to the checks. */
+    exchange: Exchange | null
+    /** The runtime that was in force when the request came. */
+    runtime: Runtime | null
+  }
+}
+
+/** One request's turn in the gateway. */
+export interface Turn {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly done: () => void
+  /** The runtime in force now; the request keeps the one that it began with. */
+  readonly runtime: Runtime
+  readonly rooms: Rooms
+}
+
+/** Before a byte of the body: who is it, what applies, is there anything against it. */
+export function guardHead (turn: Turn): void {
+  const { request, runtime, rooms } = turn
+  const raw = request.raw as RawRequest
+  const url = raw.url = raw.originalUrl ?? raw.url ?? ''
+  request.runtime = runtime
+  const admitted = admit(raw, { runtime, clock: rooms.clock, url, upgrade: raw.handshake !== undefined })
+  if (typeof admitted === 'string') return rejectUnread(turn, admitted)
+  if (admitted instanceof Promise) later(turn, admitted, (exchange) => guardExchange(turn, exchange))
+  else guardExchange(turn, admitted)
+}
+
+function guardExchange (turn: Turn, exchange: Exchange): void {
+  turn.request.exchange = exchange
+  settle(turn, runChecks(exchange.plan.headChecks, exchange))
+}
+
+/** Checks that want to see the body, once it is there. */
+export function guardBody (turn: Turn): void {
+  const exchange = turn.request.exchange as Exchange
+  if (exchange.plan.bodyChecks.length === 0) return turn.done()
+  later(turn, prepareBody(turn.request.raw, exchange, turn.request.runtime as Runtime), (prepared) => {
+    if (typeof prepared === 'string') return reject(turn, faultVerdict(prepared))
+    turn.request.exchange = prepared
+    settle(turn, runChecks(prepared.plan.bodyChecks, prepared))
+  })
+}
+
+function settle (turn: Turn, verdict: Verdict | undefined | Promise<Verdict | undefined>): void {
+  if (verdict === undefined) return turn.done()
+  if (verdict instanceof Promise) later(turn, verdict, (late) => settle(turn, late))
+  else reject(turn, verdict)
+}
+
+/** The end for a request that something is against: it never reaches the backend. */
+function reject (turn: Turn, verdict: Verdict): void {
+  const { request, reply, rooms } = turn
+  const exchange = request.exchange as Exchange
+  rooms.metrics.request({ route: exchange.plan.label, verdict: verdict.kind, mode: exchange.plan.mode },
+    rooms.clock() - exchange.receivedAt)
+  rooms.refusals.refused(exchange, verdict)
+  reply.hijack()
+  later(turn, refuse(exchange, verdict, { request: request.raw, response: reply.raw }), () => {})
+}
+
+function rejectUnread (turn: Turn, fault: FaultCode): void {
+  const { request, reply, rooms } = turn
+  reply.hijack()
+  const { policy } = request.runtime ?? turn.runtime
+  refuseUnread(fault, { request: request.raw, response: reply.raw }, { policy, now: rooms.clock() })
+}
+
+/** Runs a step; a defect in it must not reach the process. */
+export function attempt (guard: (turn: Turn) => void, turn: Turn): void {
+  try {
+    guard(turn)
+  } catch (error) {
+    fail(turn, error)
+  }
+}
+
+function later<T> (turn: Turn, pending: Promise<T>, then: (value: T) => void): void {
+  pending.then(then).catch((error: unknown) => fail(turn, error))
+}
+
+/** A defect of ours costs the one request that met it; its details are for the log only. */
+function fail (turn: Turn, error: unknown): void {
+  const { request, reply, rooms } = turn
+  rooms.log.error({ err: error, requestId: request.exchange?.id }, 'a request could not be handled')
+  if (request.exchange !== null) (request.runtime as Runtime).concurrency.release(request.exchange)
+  if (reply.raw.headersSent) reply.raw.destroy()
+  else rejectUnread(turn, 'INTERNAL')
+}
+
+/** Nothing is against it: over to the backend. */
+export function handOver (turn: Turn): void {
+  const { request, reply, rooms } = turn
+  reply.hijack()
+  const exchange = request.exchange as Exchange
+  const runtime = request.runtime as Runtime
+  const { handshake } = request.raw as RawRequest
+  for (const verdict of exchange.observed) rooms.refusals.observed(exchange, verdict)
+  forward(exchange, { request: request.raw, response: reply.raw, handshake, runtime, rooms })
+}
