@@ -1,0 +1,86 @@
+import { once } from 'node:events'
+import closeWithGrace from 'close-with-grace'
+import type { Command } from 'commander'
+import type { Logger } from 'pino'
+import { systemClock } from '../clock.js'
+import { whatToTry } from '../demo/what-to-try.js'
+import { loadPolicy, type LoadedPolicy } from '../policy/load-policy.js'
+import { createPortcullis, type Listening, type Portcullis } from '../portcullis.js'
+import { createLogger } from '../telemetry/logger.js'
+import { startDemo, type Demo } from './demo.js'
+import type { Terminal } from './terminal.js'
+import { version } from './version.js'
+import { watchPolicy } from './watch-policy.js'
+
+/** `portcullis start` */
+export function addStart (program: Command, terminal: Terminal): void {
+  program.command('start', { isDefault: true })
+    .description('run the gateway; without UPSTREAM_URL, in front of the bundled demo chat backend')
+    .option('--workers <n>', 'processes; more than one needs Redis, which this version does not speak yet', '1')
+    .action(async ({ workers }: { workers: string }) => {
+      if (workers !== '1') throw new Error('--workers needs REDIS_URI: with the memory store every process would count for itself')
+      await start(terminal)
+    })
+}
+
+async function start (terminal: Terminal): Promise<void> {
+  const { stdout } = terminal
+  const pretty = stdout.isTTY === true
+  const log = createLogger({ pretty, level: terminal.env['LOG_LEVEL'] ?? 'info' })
+  const first = await loadPolicy(terminal)
+  const demo = first.config.settings.upstreamGiven ? undefined : await startDemo(first.config.settings, terminal.env)
+  // The demo backend's address and secrets come in as if the operator had set them.
+  const options = demo === undefined ? terminal : { ...terminal, env: { ...terminal.env, ...demo.env } }
+  try {
+    const loaded = demo === undefined ? first : await loadPolicy(options)
+    const { settings } = loaded.config
+    const portcullis = await createPortcullis({ settings, policy: loaded.policy, clock: systemClock, log, version })
+    const listening = await portcullis.listen()
+    announce(log, loaded, { listening, demo })
+    if (demo !== undefined) stdout.write(whatToTry({ gatewayUrl: listening.gateway }))
+    const watcher = watchPolicy({ ...options, portcullis, log, files: loaded.config.watchFiles })
+    await untilStopped({ portcullis, log, stopWatching: () => watcher.close() })
+  } finally {
+    demo?.stop()
+  }
+}
+
+interface Started { readonly listening: Listening, readonly demo: Demo | undefined }
+
+/** One line with all that matters, then what will not work as configured. */
+function announce (log: Logger, { config, policy, warnings }: LoadedPolicy, { listening, demo }: Started): void {
+  log.info({
+    gateway: listening.gateway,
+    admin: listening.admin,
+    upstream: policy.upstream.url,
+    preset: policy.preset,
+    mode: policy.mode,
+    store: 'memory',
+    dataDir: config.settings.dataDir,
+    ...(listening.tokenFile === undefined ? {} : { adminTokenFile: listening.tokenFile }),
+  }, demo === undefined ? 'portcullis is running' : 'portcullis is running in front of the demo chat backend (UPSTREAM_URL is not set)')
+  for (const warning of warnings) log.warn(warning)
+}
+
+interface Running {
+  readonly portcullis: Portcullis
+  readonly log: Logger
+  stopWatching (): Promise<void>
+}
+
+/** Resolves once a signal came and everything has been brought to its end. */
+async function untilStopped ({ portcullis, log, stopWatching }: Running): Promise<void> {
+  const graceMs = portcullis.gateway.policy.shutdownGraceMs
+  const stopped = new EventTarget()
+  const ended = once(stopped, 'ended')
+  // The grace is ours to keep: what outlives it is cut by `close`, so the emergency exit comes later.
+  closeWithGrace({ delay: graceMs + 10_000 }, async ({ err, signal }) => {
+    if (err !== undefined) log.error({ err }, 'an error that nobody caught: shutting down')
+    else log.info({ signal, open: graceMs }, 'shutting down')
+    await stopWatching()
+    await portcullis.close(graceMs)
+    log.info('stopped')
+    stopped.dispatchEvent(new Event('ended'))
+  })
+  await ended
+}
