@@ -11,7 +11,10 @@ const options = { dialect: 'librechat-json', navigation: false, loginUrl: undefi
 const limit: LimitVerdict = {
   kind: 'limit', rule: 'messageIp', status: 429, message: '', limiter: 'messageIp', key: 'ip', max: 40, windowMs: 60_000,
   type: 'message_limit', resetAt: now + 30_000, retryAfterMs: 29_001,
-  booking: { score: 1, before: 19, after: 20, at: now, crossed: true, ban: { durationMs: 7_200_000, expiresAt: now + 7_200_000 } },
+  booking: {
+    score: 1, before: 19, after: 20, at: now, crossed: true,
+    ban: { durationMs: 7_200_000, expiresAt: now + 7_200_000 },
+  },
 }
 const ban: BanVerdict = {
   kind: 'ban', rule: 'ban', status: 403, subject: 'user:42', reason: 'message_limit', ofUser: true,
