@@ -12,6 +12,7 @@ import { createGateway, type Gateway } from './gateway/gateway.js'
 import { createOpenExchanges } from './gateway/open-exchanges.js'
 import { createRefusalLog } from './gateway/refusal-log.js'
 import type { Rooms } from './gateway/rooms.js'
+import { createKnownKeys } from './identity/identity.js'
 import type { Log } from './log.js'
 import type { Policy } from './policy/contract.js'
 import { openDataDir } from './stores/data-dir.js'
@@ -115,7 +116,9 @@ function createRooms ({ stores, journal, metrics, clock, log }: Parts): { rooms:
   })
   const refusals = createRefusalLog(log, clock)
   const { counters, leases } = stores
-  return { bans, rooms: { clock, log, metrics, bans, addressUsers, counters, leases, violations, open, refusals } }
+  const knownKeys = createKnownKeys(clock)
+  const common = { clock, log, metrics, open, refusals }
+  return { bans, rooms: { ...common, bans, addressUsers, knownKeys, counters, leases, violations } }
 }
 
 interface Counted { readonly bans: BanBook, readonly stores: MemoryStores, readonly rooms: Rooms }

@@ -75,15 +75,30 @@ export async function loadConfig (options: LoadOptions): Promise<LoadedConfig> {
     watchFiles: [policy.path ?? resolve(cwd, DEFAULT_POLICY), ...chat.files],
     variables: shown(variables),
   })
-  const reviewed = (options.review?.(config) ?? []).filter(({ key }) => !isBroken(key, findings))
+  const reviewed = review(config, options, findings)
   const all = [...base.mistakes, ...chat.mistakes, ...findings.mistakes, ...reviewed]
   if (all.length > 0) throw new ConfigErrors(all)
   return config
 }
 
-/** What stands there, above it or below it was already found to be wrong. */
-function isBroken (key: string, { broken }: Findings): boolean {
-  return [...broken].some((path) => `${path}.`.startsWith(`${key}.`) || `${key}.`.startsWith(`${path}.`))
+/**
+ * A document with holes can only be reviewed as far as the holes let: what a review says of a section that is wrong as
+ * a whole would be noise, and it may stumble over what is not there.
+ */
+function review (config: LoadedConfig, { review }: LoadOptions, findings: Findings): readonly Mistake[] {
+  if (review === undefined || [...findings.broken].some((path) => !path.includes('.'))) return []
+  try {
+    return review(config).filter((mistake) => !isKnown(mistake, findings))
+  } catch (error) {
+    if (findings.mistakes.length > 0) return []
+    throw error
+  }
+}
+
+/** What stands there, above it or below it, or the variable that it came from, was already found to be wrong. */
+function isKnown ({ key, file, line }: Mistake, { broken, mistakes }: Findings): boolean {
+  return [...broken].some((path) => `${path}.`.startsWith(`${key}.`) || `${key}.`.startsWith(`${path}.`)) ||
+    mistakes.some((known) => known.key === key && known.file === file && known.line === line)
 }
 
 function loadDotenv (cwd: string, warnings: string[]): ReadonlyMap<string, DotenvEntry> | undefined {

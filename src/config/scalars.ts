@@ -1,3 +1,4 @@
+import { RE2JS } from 're2js'
 import { evaluate } from './arithmetic.js'
 import type { Kind } from './kinds.js'
 import { nearest } from './mistake.js'
@@ -51,7 +52,7 @@ export function expectedOf (rule: Rule): string {
   switch (rule.kind) {
     case 'text': return 'text'
     case 'secret': return 'a secret'
-    case 'pattern': return 'a regular expression'
+    case 'pattern': return 'a regular expression in RE2 syntax'
     case 'list': return 'a list of texts'
     case 'switch': return 'true or false'
     case 'choice': return `one of ${(rule.values ?? []).join(', ')}`
@@ -121,7 +122,7 @@ function isWithin (rule: Rule, value: number, least: number): boolean {
 
 function isPattern (text: string): boolean {
   try {
-    return new RegExp(text, 'u') instanceof RegExp
+    return RE2JS.compile(text) instanceof RE2JS
   } catch {
     return false
   }

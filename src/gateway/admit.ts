@@ -23,7 +23,9 @@ export interface AdmitOptions {
 }
 
 /** A request as an exchange, or the fault for which it cannot become one. Waits only when a key must be fetched. */
-export function admit (request: IncomingMessage, options: AdmitOptions): Exchange | FaultCode | Promise<Exchange> {
+export function admit (
+  request: IncomingMessage, options: AdmitOptions
+): Exchange | FaultCode | Promise<Exchange | FaultCode> {
   const { runtime, url } = options
   const method = request.method as string
   if (method === 'TRACE' || method === 'CONNECT') return 'METHOD_REFUSED'
@@ -36,7 +38,10 @@ export function admit (request: IncomingMessage, options: AdmitOptions): Exchang
   const asked = identityRequest(request, target, matched)
   const client = runtime.identifier.clientOf(asked)
   const identity = runtime.identifier.identify(asked, client)
-  const make = (known: Identity) => makeExchange(request, { ...options, target, matched, identity: known })
+  // A banned credential could hide among many, or behind a header that comes twice.
+  const make = (known: Identity) => known.ambiguous === true
+    ? 'MALFORMED_REQUEST' as const
+    : makeExchange(request, { ...options, target, matched, identity: known })
   return identity instanceof Promise ? identity.then(make) : make(identity)
 }
 

@@ -3,6 +3,7 @@ import type { BanBook } from '../bans/contract.js'
 import type { Clock } from '../clock.js'
 import type { LeaseStore } from '../concurrency/contract.js'
 import type { CounterStore } from '../limits/contract.js'
+import type { KnownKeys } from '../identity/identity.js'
 import type { Log } from '../log.js'
 import type { Metrics } from '../telemetry/contract.js'
 import type { Violations } from '../violations/violations.js'
@@ -17,6 +18,8 @@ export interface Rooms {
   readonly bans: BanBook
   /** Who was seen on which address. */
   readonly addressUsers: AddressUsers
+  /** API keys that the backend has accepted. */
+  readonly knownKeys: KnownKeys
   readonly counters: CounterStore
   readonly leases: LeaseStore
   readonly violations: Violations

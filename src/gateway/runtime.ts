@@ -29,7 +29,7 @@ export interface Runtime {
 export function createRuntime (policy: Policy, rooms: Rooms, previous?: Runtime): Runtime {
   const { clock, log } = rooms
   const identifier = keptIdentifier(policy, previous) ??
-    createIdentifier({ client: policy.client, sources: policy.identity, clock, log })
+    createIdentifier({ client: policy.client, sources: policy.identity, clock, log, keys: rooms.knownKeys })
   const access = createAccess(policy.access)
   const forwarder = keptForwarder(policy, previous) ?? createForwarder(policy.upstream, rooms)
   const outbound = outboundRules(policy.upstream, policy.client.methodOverride)
@@ -66,7 +66,7 @@ function pricedRule ({ name, key, max, score, observe }: ConcurrencyRule) {
   return { rule: name, key: key.join('+'), max, score, observe }
 }
 
-/** Keeps what it has learnt: key sets, and the API keys that the backend has accepted. */
+/** Keeps the key sets that it has fetched and the tokens that it has verified. */
 function keptIdentifier (policy: Policy, previous: Runtime | undefined): Identifier | undefined {
   if (previous === undefined) return undefined
   const same = isSame(previous.policy.identity, policy.identity) && isSame(previous.policy.client, policy.client)

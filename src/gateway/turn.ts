@@ -38,14 +38,14 @@ export function guardHead (turn: Turn): void {
   const url = raw.url = raw.originalUrl ?? raw.url ?? ''
   request.runtime = runtime
   const admitted = admit(raw, { runtime, clock: rooms.clock, url, upgrade: raw.handshake !== undefined })
-  if (typeof admitted === 'string') return rejectUnread(turn, admitted)
-  if (admitted instanceof Promise) later(turn, admitted, (exchange) => guardExchange(turn, exchange))
-  else guardExchange(turn, admitted)
+  if (admitted instanceof Promise) later(turn, admitted, (known) => guardAdmitted(turn, known))
+  else guardAdmitted(turn, admitted)
 }
 
-function guardExchange (turn: Turn, exchange: Exchange): void {
-  turn.request.exchange = exchange
-  settle(turn, runChecks(exchange.plan.headChecks, exchange))
+function guardAdmitted (turn: Turn, admitted: Exchange | FaultCode): void {
+  if (typeof admitted === 'string') return rejectUnread(turn, admitted)
+  turn.request.exchange = admitted
+  settle(turn, runChecks(admitted.plan.headChecks, admitted))
 }
 
 /** Checks that want to see the body, once it is there. */

@@ -1,7 +1,9 @@
 import type { IdentityDocument } from '../config/schema.js'
 import type { CredentialPlace, IdentitySource, JwtAlgorithm, JwtRules } from '../identity/contract.js'
+import { sourceFault } from '../identity/identity.js'
 import { pointerOf } from './compile.js'
 import type { DocumentPath, Report } from './compile.js'
+import { checkNetworks } from './networks.js'
 
 const SYMMETRIC: readonly JwtAlgorithm[] = ['HS256', 'HS384', 'HS512']
 const ASYMMETRIC: readonly JwtAlgorithm[] =
@@ -16,14 +18,12 @@ export function compileIdentity (
   return entries.flatMap((entry, index) => {
     const path = ['identity', index]
     const places = (key: 'from' | 'group') => (entry[key] ?? []).flatMap((text) => placeOf(text, [...path, key], report) ?? [])
-    const means = [entry.jwt, entry.apiKey, entry.trustedPeers, entry.secretHeader].filter((one) => one !== undefined)
-    if (means.length !== 1) report(path, `${means.length} of them`, 'exactly one of jwt, apiKey, trustedPeers, secretHeader')
     const jwt = entry.jwt === undefined ? undefined : jwtOf(entry.jwt, [...path, 'jwt'], report)
     if (jwt !== undefined && jwt.secret === undefined && jwt.jwks === undefined) {
       warnings.push(`identity source ${entry.from.join(', ')} is inactive: its secret is not set`)
       return []
     }
-    return [{
+    const source: IdentitySource = {
       from: places('from'),
       jwt,
       apiKey: entry.apiKey === undefined ? undefined : { pattern: entry.apiKey.pattern },
@@ -32,7 +32,12 @@ export function compileIdentity (
         ? undefined
         : { name: entry.secretHeader.name.toLowerCase(), value: entry.secretHeader.value },
       group: places('group'),
-    }]
+    }
+    checkNetworks(entry.trustedPeers ?? [], [...path, 'trustedPeers'], report)
+    const fault = sourceFault(source)
+    const isNamed = entry.jwt?.algorithms === undefined || entry.jwt.algorithms.length === jwt?.algorithms.length
+    if (fault !== undefined && isNamed) report(path, Object.keys(entry).join(', '), `a source that can be verified: ${fault}`)
+    return [source]
   })
 }
 
@@ -44,15 +49,6 @@ function jwtOf (entry: NonNullable<IdentityDocument['jwt']>, path: DocumentPath,
     }
   }
   const known = ALGORITHMS.filter((name) => algorithms.includes(name))
-  if (entry.secret !== undefined && entry.jwks !== undefined) {
-    report(path, 'secret and jwks', 'one of them: a key set must never be able to stand in for a secret')
-  }
-  const family = entry.jwks === undefined ? SYMMETRIC : ASYMMETRIC
-  const strange = known.filter((name) => !family.includes(name))
-  if (strange.length > 0) {
-    const expected = entry.jwks === undefined ? 'HS* algorithms with a secret' : 'no HS* algorithm with jwks'
-    report([...path, 'algorithms'], strange.join(', '), expected)
-  }
   return {
     algorithms: known,
     secret: entry.secret,

@@ -73,7 +73,7 @@ function releasesOf (entry: RouteDocument, path: DocumentPath, rules: Known): Re
   const rule = concurrencyOf(concurrency, [...path, 'releases', 'concurrency'], rules)
   const param = id?.startsWith('path:') === true ? id.slice('path:'.length) : undefined
   if (on === 'stream' && param === undefined) {
-    rules.report([...path, 'releases', 'id'], JSON.stringify(id ?? ''), 'path:NAME, a parameter of the route')
+    rules.report([...path, 'releases', 'id'], id === undefined ? 'nothing' : JSON.stringify(id), 'path:NAME, a parameter of the route')
   }
   return rule === undefined ? undefined : { rule, on, param }
 }

@@ -26,7 +26,7 @@ export async function loadPolicy (options: LoadPolicyOptions): Promise<LoadedPol
     return mistakes
   }
   const config = await loadConfig({ ...options, review })
-  // `review` is always called before `loadConfig` resolves.
+  // Without mistakes, `review` was called before `loadConfig` resolves.
   const { policy, warnings } = compiled as CompileResult
   return { config, policy, warnings: [...config.warnings, ...warnings] }
 }

@@ -40,6 +40,8 @@ export class Answer {
   /** Interim answers, 102 and 103 above all; clients before HTTP/1.1 do not know them. */
   inform (status: number, headers: IncomingHttpHeaders, raw: readonly string[]): void {
     if (this.#over || this.#request.httpVersionMinor < 1 || status === 101 || status === 100) return
+    // Node before 24.18 cannot pass them on.
+    if (typeof this.#response.writeInformation !== 'function') return
     const { connection } = headers
     const fields = answerHeaders(raw, { connection, own: [], dropLength: true, keepTrailer: false })
     try {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import Schema from 'typebox/schema'
 import t from 'tap'
 import { parse } from 'yaml'
-import { ConfigErrors, loadConfig, presetNames } from '../../src/config/config.js'
+import { ConfigErrors, presetNames } from '../../src/config/config.js'
 import { policyJsonSchema, policyJsonSchemaText } from '../../src/config/json-schema.js'
 import { packageRoot } from '../../src/config/presets.js'
 import { loadPolicy } from '../../src/policy/load-policy.js'
@@ -19,7 +19,7 @@ t.test('every bad policy is told exactly what is wrong with it', async (t) => {
   t.ok(bad.length > 20)
   for (const file of bad) {
     const cwd = join(policies, 'bad')
-    const error = await loadConfig({ cwd, env, policyFile: file }).then(() => undefined, (error: unknown) => error)
+    const error = await loadPolicy({ cwd, env, policyFile: file }).then(() => undefined, (error: unknown) => error)
     if (!(error instanceof ConfigErrors)) return t.fail(`${file} was accepted`, { error })
     t.equal(`${error.message}\n`, readFileSync(join(cwd, file.replace(/yaml$/, 'txt')), 'utf8'), file)
     t.notMatch(error.message, /open-sesame/, `${file}: no secret is printed`)

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import fc from 'fast-check'
 import t from 'tap'
 import type { CredentialPlace, Identity, IdentityRequest, IdentitySource } from '../../src/identity/contract.js'
-import { createKnownKeys, isSafePattern } from '../../src/identity/identity.js'
+import { createKnownKeys } from '../../src/identity/identity.js'
 import { bearer, hmacRules, inAnHour, requestWith, setUp, sign, source, START, tokenOf, withBearer } from './helpers.js'
 
 const REFRESH_SECRET = 'the refresh secret'
@@ -140,24 +140,14 @@ t.test('known keys outlive a reload of the policy when they are handed on', asyn
   t.equal(setUp([keySource()]).identifyNow(request).user, undefined)
 })
 
-t.test('only patterns that cannot run long are taken', async (t) => {
-  const good = ['^sk-', 'sk-', '^sk-[A-Za-z0-9]{20,}$', '^(sk|pk)-[\\w-]+$', '^(?:sk|pk)_live_.{24}$', '^[^\\s.]+$', '^a+b+$', '\\w+', '^sk\\.x$', '^$', '']
-  for (const pattern of good) t.ok(isSafePattern(pattern), pattern)
-  const bad = ['(a+)+$', '^(a|a)*$', '^(a*)*b', '^a*a*a*b', 'a*a*b', '^(?=a)', '^(?!a)', '(a)\\1', '^(a|b)(c|d)', 'a|b', '^(?<x>a)', '[', '(', 'a**', '{', '\\', '^a{1', '^a{9999}',
-    '^a*a*a{500}b', '\\p{L}', '\\bx', '^[z-a]', '^a+?b', '$a', 'x'.repeat(1000)]
-  for (const pattern of bad) {
-    t.notOk(isSafePattern(pattern), pattern)
-    t.throws(() => setUp([keySource(pattern)]), TypeError, pattern)
-  }
-  const part = fc.constantFrom('a', '.', '\\w', '[ab]', '[^b]', '(a|aa)', 'a{3}', '*', '+', '?', '{2,}', '{0,9}', '^', '$', '|', '(', ')')
-  const text = 'a'.repeat(511) + '!'
-  fc.assert(fc.property(fc.array(part, { maxLength: 12 }).map((list) => list.join('')), (pattern) => {
-    if (!isSafePattern(pattern)) return true
-    const expression = new RegExp(pattern)
-    const began = performance.now()
-    expression.test(text)
-    return performance.now() - began < 250
-  }), { numRuns: 400 })
+t.test('a pattern runs in linear time, whatever the client sends, and only RE2 syntax is taken', async (t) => {
+  const { identifyNow, identifier } = setUp([keySource('^(a+)+$')])
+  const began = performance.now()
+  const hostile = withBearer('a'.repeat(511) + '!')
+  identifier.confirm(hostile)
+  t.equal(identifyNow(hostile).user, undefined)
+  t.ok(performance.now() - began < 1000, 'a backtracking engine would not come back')
+  for (const pattern of ['(?=a)', '(a)\\1', '[', '(', 'a**']) t.throws(() => setUp([keySource(pattern)]), pattern)
 })
 
 const updates = source({
