@@ -59,9 +59,9 @@ export async function freePort (): Promise<number> {
 }
 
 /** Waits until a claim holds, at most `withinMs`; false when it never did. */
-export async function until (holds: () => boolean, withinMs = 1_000): Promise<boolean> {
+export async function until (holds: () => boolean | Promise<boolean>, withinMs = 1_000): Promise<boolean> {
   const end = performance.now() + withinMs
-  while (!holds()) {
+  while (!await holds()) {
     if (performance.now() > end) return false
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
