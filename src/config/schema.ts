@@ -139,7 +139,6 @@ export const PolicyFile = Type.Object({
     shutdownGrace: Type.Optional(Duration({ minimum: 0 })),
   }, Strict)),
   logs: Type.Optional(Type.Object({
-    decisions: Type.Optional(oneOf('none', 'refused', 'all')),
     retention: Type.Optional(Duration({ minimum: 0 })),
   }, Strict)),
   browser: Type.Optional(Type.Object({ violation: Type.Optional(Text()), score: Type.Optional(Number_()) }, Strict)),
