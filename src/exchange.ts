@@ -6,7 +6,7 @@ import type { Plan, Policy } from './policy/contract.js'
 import type { Target } from './policy/target.js'
 import type { Verdict } from './verdict/verdict.js'
 
-/** One request on its way through the rooms. Made once, in `gateway.ts`; rooms read it and write only what is marked. */
+/** One request on its way through the rooms. Made once, in `gateway/admit.ts`; rooms read it and write only what is marked. */
 export interface Exchange {
   /** Request id: ours, or the client's when a trusted proxy vouches for it. */
   readonly id: string
@@ -23,13 +23,16 @@ export interface Exchange {
   readonly policy: Policy
   /** What this policy asks of this request. */
   readonly plan: Plan
-  readonly identity: Identity
+  /** Completed once, by the gateway, where an identity stands in the body. */
+  identity: Identity
   /** True: exempt from scores, suspensions and bans (still limited unless `skipLimits`). */
-  readonly exempt: boolean
+  exempt: boolean
   /** Path parameters of the matching entry, undecoded, as the first matching reading has them. */
   readonly params: Readonly<Record<string, string | undefined>>
   /** The whole body, once a check asked for it. Written by the gateway. */
   body: Buffer | undefined
+  /** That body as JSON; undefined when it is none. Parsed once, by the gateway. */
+  json: unknown
   /** Where the limiters stand, for the rate headers. Written by the limits check. */
   limiterStates: readonly LimiterState[]
   /** The slot that this message holds. Written by the concurrency check. */

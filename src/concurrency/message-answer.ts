@@ -37,7 +37,7 @@ export function sequelOf (rule: ConcurrencyRule, outcome: Outcome, { reading, is
 /** What the client calls this message; undefined when it gives it no usable name. */
 export function repeatKeyOf (exchange: Exchange, rule: ConcurrencyRule): string | undefined {
   const pointer = rule.stream?.repeat
-  if (pointer === undefined || exchange.body === undefined) return undefined
-  const key = followPointer(parseJson(exchange.body.toString('utf8')), pointer)
+  if (pointer === undefined) return undefined
+  const key = followPointer(exchange.json, pointer)
   return typeof key === 'string' && key !== '' && key.length <= maxNameLength ? key : undefined
 }

@@ -79,6 +79,7 @@ function makeExchange (request: IncomingMessage, known: Known): Exchange {
     exempt: runtime.access.isExempt(identity),
     params: matched.params,
     body: undefined,
+    json: undefined,
     limiterStates: [],
     lease: undefined,
     observed: [],

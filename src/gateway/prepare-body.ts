@@ -6,18 +6,20 @@ import type { Runtime } from './runtime.js'
 
 /** Reads the body that the plan's checks wait for, and completes the identity with what it says. */
 export async function prepareBody (
-  request: IncomingMessage, exchange: Exchange, runtime: Runtime
-): Promise<Exchange | ReadFailure> {
+  request: IncomingMessage, exchange: Exchange, { identifier, access }: Runtime
+): Promise<ReadFailure | undefined> {
   const body = await readBody(request, { maxBytes: exchange.policy.maxInspectedBody })
   if (typeof body === 'string') return body
   exchange.body = body
-  if (!runtime.identifier.readsBody) return exchange
+  exchange.json = parseJson(body)
+  if (!identifier.readsBody) return undefined
   const asked = identityRequest(request, exchange.target, exchange)
-  const identity = runtime.identifier.identifyBody(asked, exchange.identity, parse(body))
-  return { ...exchange, identity, exempt: runtime.access.isExempt(identity) }
+  exchange.identity = identifier.identifyBody(asked, exchange.identity, exchange.json)
+  exchange.exempt = access.isExempt(exchange.identity)
+  return undefined
 }
 
-function parse (body: Buffer): unknown {
+export function parseJson (body: Buffer): unknown {
   try {
     return JSON.parse(body.toString())
   } catch {

@@ -4,10 +4,11 @@ import type { FaultCode } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import { rateHeaders } from '../limits/rate-headers.js'
 import type { Reply } from '../replies/contract.js'
-import type { DialectName, Policy } from '../policy/contract.js'
+import type { Policy } from '../policy/contract.js'
 import { echoesIds, faultVerdict, render } from '../replies/replies.js'
 import { discardRest } from '../upstream/upstream.js'
 import type { Verdict } from '../verdict/verdict.js'
+import { parseJson } from './prepare-body.js'
 import { peekBody } from './read-body.js'
 
 /** How much of a body is read for the ids that a dialect echoes, and how long it may take. */
@@ -29,7 +30,6 @@ export async function refuse (exchange: Exchange, verdict: Verdict, raw: Sides):
     dialect,
     navigation: isNavigation(raw.request),
     loginUrl: exchange.plan.login ? exchange.policy.loginUrl : undefined,
-    refreshCookie: isLibreChat(dialect),
     context: { requestId: exchange.id, now: exchange.receivedAt, body, newId: randomUUID },
   })
   send(raw, reply, [['x-request-id', exchange.id], ...rateHeaders(exchange.limiterStates, exchange.receivedAt)])
@@ -42,7 +42,6 @@ export function refuseUnread (fault: FaultCode, { request, response }: Sides, { 
     dialect: policy.defaultReply,
     navigation: false,
     loginUrl: undefined,
-    refreshCookie: false,
     context: { requestId, now, body: undefined, newId: randomUUID },
   })
   send({ request, response }, reply, [['x-request-id', requestId]])
@@ -68,18 +67,11 @@ function isNavigation ({ method, headers }: IncomingMessage): boolean {
   return (method === 'GET' || method === 'HEAD') && headers.accept !== undefined && headers.accept.includes('text/html')
 }
 
-function isLibreChat (dialect: DialectName): boolean {
-  return dialect === 'librechat-json' || dialect === 'librechat-sse'
-}
-
 async function bodyForIds (exchange: Exchange, request: IncomingMessage): Promise<Record<string, unknown> | undefined> {
-  const bytes = exchange.body ?? await peekBody(request, { maxBytes: ECHOED_BYTES, deadlineMs: ECHO_DEADLINE_MS })
-  try {
-    const parsed: unknown = JSON.parse(bytes.toString())
-    return typeof parsed === 'object' && parsed !== null ? parsed as Record<string, unknown> : undefined
-  } catch {
-    return undefined
-  }
+  const parsed = exchange.body === undefined
+    ? parseJson(await peekBody(request, { maxBytes: ECHOED_BYTES, deadlineMs: ECHO_DEADLINE_MS }))
+    : exchange.json
+  return typeof parsed === 'object' && parsed !== null ? parsed as Record<string, unknown> : undefined
 }
 
 function hasLargeUnreadBody (request: IncomingMessage): boolean {

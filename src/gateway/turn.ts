@@ -12,6 +12,9 @@ import { refuse, refuseUnread } from './refuse.js'
 import type { Rooms } from './rooms.js'
 import type { Runtime } from './runtime.js'
 
+/** Route label of requests that were answered before they were matched. */
+const UNREAD = 'unread'
+
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set once the request is admitted to the checks. */
@@ -52,10 +55,9 @@ function guardAdmitted (turn: Turn, admitted: Exchange | FaultCode): void {
 export function guardBody (turn: Turn): void {
   const exchange = turn.request.exchange as Exchange
   if (exchange.plan.bodyChecks.length === 0) return turn.done()
-  later(turn, prepareBody(turn.request.raw, exchange, turn.request.runtime as Runtime), (prepared) => {
-    if (typeof prepared === 'string') return reject(turn, faultVerdict(prepared))
-    turn.request.exchange = prepared
-    settle(turn, runChecks(prepared.plan.bodyChecks, prepared))
+  later(turn, prepareBody(turn.request.raw, exchange, turn.request.runtime as Runtime), (failure) => {
+    if (failure !== undefined) reject(turn, faultVerdict(failure))
+    else settle(turn, runChecks(exchange.plan.bodyChecks, exchange))
   })
 }
 
@@ -79,6 +81,7 @@ function reject (turn: Turn, verdict: Verdict): void {
 function rejectUnread (turn: Turn, fault: FaultCode): void {
   const { request, reply, rooms } = turn
   reply.hijack()
+  rooms.metrics.request({ route: UNREAD, verdict: 'fault', mode: turn.runtime.policy.mode }, 0)
   const { policy } = request.runtime ?? turn.runtime
   refuseUnread(fault, { request: request.raw, response: reply.raw }, { policy, now: rooms.clock() })
 }

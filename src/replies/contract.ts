@@ -23,5 +23,7 @@ export interface Reply {
 export interface Dialect {
   /** True when ids of the request's body are echoed: up to 64 KiB of it are read within a second. */
   readonly echoesIds: boolean
+  /** Set-Cookie that ends the backend's session on the answer to a banned user himself. */
+  readonly expiredCookie?: string
   render (verdict: Verdict, context: ReplyContext): Reply
 }

@@ -6,6 +6,10 @@ import type { ReplyContext } from './contract.js'
 /** Sentence for a limiter that has no text of its own. */
 const LIMIT_MESSAGE = 'You have sent too many requests. Please try again in {retryAfterSeconds} seconds.'
 
+/** Ends LibreChat's session in the browser: without it the page would go on asking for fresh tokens. */
+export const EXPIRED_REFRESH_COOKIE =
+  'refreshToken=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Strict'
+
 /** Members that LibreChat's own client reads, by kind of verdict; the JSON and the SSE dialect share them. */
 export function librechatDetails (verdict: Verdict, context: ReplyContext): Record<string, unknown> {
   switch (verdict.kind) {

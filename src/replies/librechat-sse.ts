@@ -1,6 +1,6 @@
 import type { Verdict } from '../verdict/verdict.js'
 import type { Dialect, Reply, ReplyContext } from './contract.js'
-import { librechatDetails, messageOf } from './details.js'
+import { EXPIRED_REFRESH_COOKIE, librechatDetails, messageOf } from './details.js'
 
 /** Parent of the first message of a conversation, as LibreChat writes it. */
 const NO_PARENT = '00000000-0000-0000-0000-000000000000'
@@ -13,6 +13,7 @@ const LONGEST_ECHO = 100_000
  */
 export const librechatSse: Dialect = {
   echoesIds: true,
+  expiredCookie: EXPIRED_REFRESH_COOKIE,
   render: (verdict, context) => {
     if (verdict.kind === 'non-browser') return stream([['error', { message: messageOf(verdict) }]])
     return stream(deniedMessage(verdict, context))

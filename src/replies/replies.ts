@@ -1,26 +1,26 @@
 import type { FaultVerdict, Verdict } from '../verdict/verdict.js'
 import { faultOf, type FaultCode } from '../errors.js'
 import { retryAfterSeconds } from '../verdict/verdict.js'
+import type { DialectName } from '../policy/contract.js'
 import type { Dialect, Reply, ReplyContext } from './contract.js'
 import { librechatJson } from './librechat-json.js'
 import { librechatSse } from './librechat-sse.js'
 import { banPage } from './page.js'
 import { problem } from './problem.js'
 
-const dialects = { 'librechat-json': librechatJson, 'librechat-sse': librechatSse, problem } as const
+const dialects: Readonly<Record<DialectName, Dialect>> = {
+  'librechat-json': librechatJson, 'librechat-sse': librechatSse, problem
+}
 
 /** Query that LibreChat's login page turns into a message. */
 const LOGIN_ERROR = '/login?redirect=false&error=auth_failed'
-const EXPIRED_REFRESH_COOKIE = 'refreshToken=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Strict'
 
 export interface RenderOptions {
-  readonly dialect: keyof typeof dialects
+  readonly dialect: DialectName
   /** The request is a browser's navigation: it wants HTML. */
   readonly navigation: boolean
   /** A sign-in navigation is sent back to this login page instead of being answered in place. */
   readonly loginUrl: string | undefined
-  /** Cookies that are expired when the user himself is banned. */
-  readonly refreshCookie: boolean
   readonly context: ReplyContext
 }
 
@@ -30,7 +30,7 @@ export function render (verdict: Verdict, options: RenderOptions): Reply {
   return { ...reply, headers: [...reply.headers, ...commonHeaders(verdict, options)] }
 }
 
-export function echoesIds (dialect: keyof typeof dialects): boolean {
+export function echoesIds (dialect: DialectName): boolean {
   return dialects[dialect].echoesIds
 }
 
@@ -45,13 +45,13 @@ function shape (verdict: Verdict, { dialect, navigation, loginUrl, context }: Re
     return { status: 302, headers: [['location', loginUrl + LOGIN_ERROR]], body: '' }
   }
   if (navigation && verdict.kind === 'ban') return banPage(verdict, context)
-  const spoken: Dialect = dialects[dialect]
-  return spoken.render(verdict, context)
+  return dialects[dialect].render(verdict, context)
 }
 
-function commonHeaders (verdict: Verdict, { refreshCookie }: RenderOptions): Reply['headers'] {
+function commonHeaders (verdict: Verdict, { dialect }: RenderOptions): Reply['headers'] {
   const headers: [string, string][] = [['cache-control', 'no-store']]
   if (verdict.retryAfterMs !== undefined) headers.push(['retry-after', String(retryAfterSeconds(verdict.retryAfterMs))])
-  if (verdict.kind === 'ban' && verdict.ofUser && refreshCookie) headers.push(['set-cookie', EXPIRED_REFRESH_COOKIE])
+  const { expiredCookie } = dialects[dialect]
+  if (verdict.kind === 'ban' && verdict.ofUser && expiredCookie !== undefined) headers.push(['set-cookie', expiredCookie])
   return headers
 }

@@ -14,8 +14,6 @@ export interface Metrics {
   violation (type: string): void
   /** A ban was placed: `auto`, `admin` or `mongo`. */
   banPlaced (source: string): void
-  streamOpened (): void
-  streamClosed (): void
   /** The backend gave no answer: a code of the catalogue. */
   upstreamFault (code: string): void
   /** Lines that the journal could not keep. */

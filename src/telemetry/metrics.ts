@@ -21,8 +21,6 @@ export function createMetrics ({ processMetrics = true }: MetricsOptions = {}): 
     },
     violation: (type) => meters.violations.inc({ type }),
     banPlaced: (source) => meters.bansPlaced.inc({ source }),
-    streamOpened: () => meters.streams.inc(),
-    streamClosed: () => meters.streams.dec(),
     upstreamFault: (code) => meters.faults.inc({ code }),
     journalDropped: (count) => meters.dropped.inc(count),
     gauge: (name, help, read) => registerGauge(registry, { name, help, read }),
@@ -52,9 +50,6 @@ function createMeters (registry: Registry) {
     }),
     bansPlaced: new Counter({
       name: 'portcullis_bans_placed_total', help: 'Bans placed, by source', labelNames: ['source'], registers,
-    }),
-    streams: new Gauge({
-      name: 'portcullis_open_streams', help: 'Answers and WebSockets under way', registers,
     }),
     faults: new Counter({
       name: 'portcullis_upstream_faults_total',

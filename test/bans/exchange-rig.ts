@@ -63,6 +63,7 @@ export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Excha
     exempt: false,
     params: {},
     body: undefined,
+    json: undefined,
     limiterStates: [],
     lease: undefined,
     observed: [],

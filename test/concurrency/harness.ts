@@ -59,6 +59,7 @@ export function exchangeOf (message: Message = {}): Exchange {
     exempt: skipLimits,
     params: message.params ?? {},
     body: message.body === undefined ? undefined : Buffer.from(JSON.stringify(message.body)),
+    json: message.body,
     limiterStates: [],
     lease: undefined,
     observed: [],

@@ -101,6 +101,7 @@ export function exchangeOf (part: ExchangePart = {}): Exchange {
     exempt: part.exempt ?? false,
     params: {},
     body: undefined,
+    json: undefined,
     limiterStates: [],
     lease: undefined,
     observed: [],

@@ -6,7 +6,7 @@ import type { BanVerdict, ConcurrencyVerdict, LimitVerdict, NonBrowserVerdict } 
 const now = Date.UTC(2026, 0, 2, 3, 4, 5)
 let ids = 0
 const context = { requestId: 'req-1', now, body: undefined, newId: () => `id-${++ids}` }
-const options = { dialect: 'librechat-json', navigation: false, loginUrl: undefined, refreshCookie: true, context } as const
+const options = { dialect: 'librechat-json', navigation: false, loginUrl: undefined, context } as const
 
 const limit: LimitVerdict = {
   kind: 'limit', rule: 'messageIp', status: 429, message: '', limiter: 'messageIp', key: 'ip', max: 40, windowMs: 60_000,
@@ -122,7 +122,7 @@ t.test('librechat-sse survives bodies whose ids are no texts', async (t) => {
 })
 
 t.test('problem answers RFC 9457', async (t) => {
-  const asProblem = { ...options, dialect: 'problem', refreshCookie: false } as const
+  const asProblem = { ...options, dialect: 'problem' } as const
   const reply = render(limit, asProblem)
   t.match(Object.fromEntries(reply.headers)['content-type'], /^application\/problem\+json/)
   t.match(JSON.parse(reply.body), {

@@ -62,9 +62,6 @@ t.test('metrics tell requests, violations, streams, faults and bans, in base uni
   metrics.request({ route: 'unmatched', verdict: 'forwarded', mode: 'enforce' }, 20)
   metrics.violation('message_limit')
   metrics.banPlaced('auto')
-  metrics.streamOpened()
-  metrics.streamOpened()
-  metrics.streamClosed()
   metrics.upstreamFault('UPSTREAM_TIMEOUT')
   metrics.journalDropped(4)
   let bans = 1
@@ -77,7 +74,6 @@ t.test('metrics tell requests, violations, streams, faults and bans, in base uni
     'portcullis_request_duration_seconds_sum{route="POST /api/agents/chat/:endpoint"} 0.25',
     'portcullis_violations_total{type="message_limit"} 1',
     'portcullis_bans_placed_total{source="auto"} 1',
-    'portcullis_open_streams 1',
     'portcullis_upstream_faults_total{code="UPSTREAM_TIMEOUT"} 1',
     'portcullis_journal_dropped_total 4',
     'portcullis_bans 7',
