@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { join } from 'node:path'
 import { TOKEN_FILE } from '../admin/admin-token.js'
+import { loadSettings, type ProcessSettings } from '../config/config.js'
 import type { Terminal } from './terminal.js'
 
-const DEFAULT_PORT = '9090'
 const TIMEOUT_MS = 30_000
 
 /** The admin API said no. The message is for the person; `status` tells whose fault it is. */
@@ -24,10 +24,15 @@ export interface AdminClient {
   request (method: string, path: string, body?: object): Promise<unknown>
 }
 
-/** Finds the admin listener and its token the way the gateway on this machine would place them. */
-export async function createAdminClient ({ env, cwd }: Pick<Terminal, 'env' | 'cwd'>): Promise<AdminClient> {
-  const base = baseUrl(env)
-  const token = await findToken(env, cwd)
+/**
+ * Finds the admin listener and its token where the gateway, started in the same folder, has them.
+ * Rejects with `ConfigErrors` when these settings are wrong.
+ */
+export async function createAdminClient ({ env, cwd, stderr }: Terminal): Promise<AdminClient> {
+  const { settings, warnings } = loadSettings({ env, cwd })
+  for (const warning of warnings) stderr.write(`warning: ${warning}\n`)
+  const base = baseUrl(settings)
+  const token = await findToken(settings)
   return {
     request: async (method, path, body) => {
       const answer = await send(`${base}${path}`, {
@@ -48,8 +53,8 @@ export async function createAdminClient ({ env, cwd }: Pick<Terminal, 'env' | 'c
   }
 }
 
-function baseUrl (env: Terminal['env']): string {
-  const url = env['PORTCULLIS_ADMIN_URL'] || `http://${localHost(env['ADMIN_HOST'])}:${env['ADMIN_PORT'] || DEFAULT_PORT}`
+function baseUrl ({ admin }: ProcessSettings): string {
+  const url = admin.url ?? `http://${localHost(admin.host)}:${admin.port}`
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
     throw new AdminRefusal(400, `PORTCULLIS_ADMIN_URL: found ${JSON.stringify(url)}, expected http://HOST:PORT`)
   }
@@ -57,18 +62,18 @@ function baseUrl (env: Terminal['env']): string {
 }
 
 /** A listener on all addresses is reached on the loopback one. */
-function localHost (host: string | undefined): string {
-  if (host === undefined || host === '' || host === '0.0.0.0' || host === '::') return '127.0.0.1'
+function localHost (host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
   return host.includes(':') ? `[${host}]` : host
 }
 
-async function findToken (env: Terminal['env'], cwd: string): Promise<string> {
-  if (env['ADMIN_TOKEN']) return env['ADMIN_TOKEN']
-  const file = env['ADMIN_TOKEN_FILE'] || `${env['DATA_DIR'] || 'data'}/${TOKEN_FILE}`
+async function findToken ({ admin, dataDir }: ProcessSettings): Promise<string> {
+  if (admin.token !== undefined) return admin.token
+  const file = join(dataDir, TOKEN_FILE)
   try {
-    return (await readFile(resolve(cwd, file), 'utf8')).trim()
+    return (await readFile(file, 'utf8')).trim()
   } catch {
-    throw new Error(`no admin token: set ADMIN_TOKEN, or run this where ${resolve(cwd, file)} can be read ` +
+    throw new Error(`no admin token: set ADMIN_TOKEN, or run this where ${file} can be read ` +
       '(the gateway makes that file at its first start; DATA_DIR says where)')
   }
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import closeWithGrace from 'close-with-grace'
 import type { Command } from 'commander'
 import type { Logger } from 'pino'
@@ -12,21 +11,21 @@ import type { Terminal } from './terminal.js'
 import { version } from './version.js'
 import { watchPolicy } from './watch-policy.js'
 
+const ALONE = 'with the memory store every process would count for itself'
+
 /** `portcullis start` */
 export function addStart (program: Command, terminal: Terminal): void {
   program.command('start', { isDefault: true })
     .description('run the gateway; without UPSTREAM_URL, in front of the bundled demo chat backend')
     .option('--workers <n>', 'processes; more than one needs Redis, which this version does not speak yet', '1')
-    .action(async ({ workers }: { workers: string }) => {
-      if (workers !== '1') throw new Error('--workers needs REDIS_URI: with the memory store every process would count for itself')
+    .action(async ({ workers }: { workers: string }, command: Command) => {
+      if (workers !== '1') command.error(`error: --workers: found ${JSON.stringify(workers)}, expected 1: ${ALONE}`)
       await start(terminal)
     })
 }
 
 async function start (terminal: Terminal): Promise<void> {
   const { stdout } = terminal
-  const pretty = stdout.isTTY === true
-  const log = createLogger({ pretty, level: terminal.env['LOG_LEVEL'] ?? 'info' })
   const first = await loadPolicy(terminal)
   const demo = first.config.settings.upstreamGiven ? undefined : await startDemo(first.config.settings, terminal.env)
   // The demo backend's address and secrets come in as if the operator had set them.
@@ -34,6 +33,7 @@ async function start (terminal: Terminal): Promise<void> {
   try {
     const loaded = demo === undefined ? first : await loadPolicy(options)
     const { settings } = loaded.config
+    const log = createLogger({ pretty: stdout.isTTY === true, level: settings.logLevel })
     const portcullis = await createPortcullis({ settings, policy: loaded.policy, clock: systemClock, log, version })
     const listening = await portcullis.listen()
     announce(log, loaded, { listening, demo })
@@ -71,16 +71,15 @@ interface Running {
 /** Resolves once a signal came and everything has been brought to its end. */
 async function untilStopped ({ portcullis, log, stopWatching }: Running): Promise<void> {
   const graceMs = portcullis.gateway.policy.shutdownGraceMs
-  const stopped = new EventTarget()
-  const ended = once(stopped, 'ended')
+  const stopped = Promise.withResolvers<void>()
   // The grace is ours to keep: what outlives it is cut by `close`, so the emergency exit comes later.
   closeWithGrace({ delay: graceMs + 10_000 }, async ({ err, signal }) => {
     if (err !== undefined) log.error({ err }, 'an error that nobody caught: shutting down')
-    else log.info({ signal, open: graceMs }, 'shutting down')
+    else log.info({ signal, graceMs }, 'shutting down')
     await stopWatching()
     await portcullis.close(graceMs)
     log.info('stopped')
-    stopped.dispatchEvent(new Event('ended'))
+    stopped.resolve()
   })
-  await ended
+  await stopped.promise
 }

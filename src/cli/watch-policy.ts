@@ -13,25 +13,37 @@ export interface WatchOptions extends LoadPolicyOptions {
   readonly log: Logger
 }
 
-/** Applies changes of policy file and chat.yaml; a bad file is refused with all its errors and the last good one stays. */
+/**
+ * Applies changes of policy file, chat.yaml and certificates; a bad file is refused with all its errors and the last
+ * good one stays.
+ */
 export function watchPolicy (options: WatchOptions): FSWatcher {
   let timer: NodeJS.Timeout | undefined
   const watcher = watch([...options.files], { ignoreInitial: true })
+  const apply = () => {
+    reload(options).then((files) => {
+      // To add something would open a closed watcher again.
+      if (!watcher.closed) watcher.add([...files])
+    }).catch(() => {})
+  }
   watcher.on('all', () => {
     clearTimeout(timer)
-    timer = setTimeout(() => { reload(options).catch(() => {}) }, SETTLE_MS)
+    timer = setTimeout(apply, SETTLE_MS)
   })
   return watcher
 }
 
-async function reload ({ portcullis, log, ...options }: WatchOptions): Promise<void> {
+/** Answers the files that the policy now in force is made of. */
+async function reload ({ portcullis, log, files, ...options }: WatchOptions): Promise<readonly string[]> {
   try {
-    const { policy, warnings } = await loadPolicy(options)
+    const { config, policy, warnings } = await loadPolicy(options)
     portcullis.reload(policy)
     log.info({ preset: policy.preset, mode: policy.mode }, 'the changed policy is in force')
     for (const warning of warnings) log.warn(warning)
+    return config.watchFiles
   } catch (error) {
     const mistakes = error instanceof ConfigErrors ? { mistakes: error.message.split('\n') } : { err: error }
     log.error(mistakes, 'the changed policy is refused; the last good one stays in force')
+    return files
   }
 }

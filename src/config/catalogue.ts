@@ -23,6 +23,9 @@ const span = (value: string): VariableRule => ({
   expected: `a duration with unit (2h) or arithmetic in milliseconds (1000 * 60 * 60 * 2)${silently(value)}`,
 })
 
+/** From talkative to mute. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
 /** Limiters of the chat app: each has `_MAX` and `_WINDOW`. */
 const windows = [
   'LOGIN', 'REGISTER', 'RESET_PASSWORD', 'RESET_PASSWORD_SUBMISSION', 'VERIFY_EMAIL', 'VERIFY_EMAIL_SUBMISSION',
@@ -65,6 +68,7 @@ export const catalogue: ReadonlyMap<string, VariableRule> = new Map([
   ...all(['GATEWAY_PORT', 'ADMIN_PORT'], port),
   ...all(['GATEWAY_TRUST_PROXY', 'ADMIN_ALLOWED_HOSTS', 'ALLOWED_USER_IDS', 'ALLOWED_GROUP_IDS'], list),
   ['PORTCULLIS_MODE', { kind: 'choice', values: ['enforce', 'observe', 'off'] }],
+  ['LOG_LEVEL', { kind: 'choice', values: logLevels }],
   ['ILLEGAL_MODEL_REQ_SCORE', score],
   ['CONCURRENT_MESSAGE_MAX', { ...count, floor: 1 }],
   ['BAN_VIOLATIONS', onOff],

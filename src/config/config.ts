@@ -3,6 +3,7 @@
  * complete policy document, or one error that lists every mistake.
  */
 import { resolve } from 'node:path'
+import { readAuthorities } from './authorities.js'
 import { readChatLimits } from './chat-yaml.js'
 import { blameVariable, decode } from './decode.js'
 import { readDotenv } from './dotenv.js'
@@ -14,7 +15,7 @@ import { DEFAULT_POLICY, choosePreset, layPolicy, readPolicy } from './policy-fi
 import { PolicyFile } from './schema.js'
 import type { PolicyDocument } from './schema.js'
 import { readSettings } from './settings.js'
-import type { Settings } from './settings.js'
+import type { ProcessSettings, Settings } from './settings.js'
 import { findTree } from './tree.js'
 import type { Path, Tree } from './tree.js'
 import { createVariables, warnOfVariables } from './variables.js'
@@ -22,7 +23,7 @@ import type { Variables } from './variables.js'
 
 export { ConfigErrors, formatMistake, nearest } from './mistake.js'
 export type { Mistake, Place } from './mistake.js'
-export type { Settings } from './settings.js'
+export type { ProcessSettings, Settings } from './settings.js'
 export type { PolicyDocument } from './schema.js'
 export { presetNames } from './presets.js'
 
@@ -39,7 +40,10 @@ export interface ShownVariable { readonly name: string, readonly text: string, r
 
 export interface LoadedConfig {
   readonly settings: Settings
-  /** Policy file over preset over defaults, `preset` being the one in use; frozen. */
+  /**
+   * Policy file over preset over defaults, `preset` being the one in use and `upstream.tls.ca` the certificates
+   * themselves; frozen.
+   */
   readonly document: PolicyDocument
   /** Where a value is written, or else the nearest one above it. Routes are counted as in `document`. */
   positionOf (path: Path): Place
@@ -50,6 +54,21 @@ export interface LoadedConfig {
   readonly watchFiles: readonly string[]
   /** What is set, secrets masked. */
   readonly variables: readonly ShownVariable[]
+}
+
+/**
+ * What the environment and `.env` alone say, for commands that speak to a running gateway: what is wrong with its
+ * policy or limits is none of their business.
+ * @throws {ConfigErrors} with every mistake in these settings.
+ */
+export function loadSettings (
+  { env, cwd }: Pick<LoadOptions, 'env' | 'cwd'>
+): { readonly settings: ProcessSettings, readonly warnings: readonly string[] } {
+  const warnings: string[] = []
+  const variables = createVariables({ env, cwd, dotenv: loadDotenv(cwd, warnings) }, [])
+  const settings = readSettings(variables, cwd)
+  if (variables.mistakes.length > 0) throw new ConfigErrors(variables.mistakes)
+  return { settings, warnings }
 }
 
 /** @throws {ConfigErrors} with every mistake there is. */
@@ -65,14 +84,16 @@ export async function loadConfig (options: LoadOptions): Promise<LoadedConfig> {
   const parsed = parseTree(policy.text, { ...findings, file: policy.shownAs, variables })
   const preset = choosePreset(parsed, variables, findings.mistakes)
   const root = layPolicy(parsed, preset, { ...findings, variables, cwd })
-  const document = Object.freeze({ ...decode(PolicyFile, root, findings), preset })
+  const at = pointers(root)
+  const authorities = await readAuthorities(decode(PolicyFile, root, findings), { ...at, cwd, findings })
+  const document = Object.freeze({ ...authorities.document, preset })
   const upstreamGiven = document.upstream?.url !== undefined
   const config: LoadedConfig = Object.freeze({
-    settings: readSettings(variables, { cwd, preset, policyFile: policy.path, upstreamGiven }),
+    settings: Object.freeze({ ...readSettings(variables, cwd), preset, policyFile: policy.path, upstreamGiven }),
     document,
-    ...pointers(root),
+    ...at,
     warnings: [...warnings, ...chat.warnings, ...warnOfVariables(variables, namesIn(env, dotenv))],
-    watchFiles: [policy.path ?? resolve(cwd, DEFAULT_POLICY), ...chat.files],
+    watchFiles: [policy.path ?? resolve(cwd, DEFAULT_POLICY), ...chat.files, ...authorities.files],
     variables: shown(variables),
   })
   const reviewed = review(config, options, findings)
@@ -119,7 +140,7 @@ function pointers (root: Tree): Pick<LoadedConfig, 'positionOf' | 'mistake'> {
       const variable = tree.kind === 'scalar' ? tree.variable : undefined
       return variable === undefined
         ? { ...tree.place, key: path.join('.'), ...told }
-        : blameVariable(variable, path, told)
+        : blameVariable(variable, path, variable.isSecret ? { ...told, found: 'a secret' } : told)
     },
   }
 }

@@ -46,6 +46,11 @@ export function readScalar (rule: Rule, raw: Raw): Reading {
   }
 }
 
+/** A number or a switch of which an inline comment or quotes are all there is: `LOGIN_MAX=  # the default`. */
+export function isEmpty ({ kind }: Rule, raw: Raw): boolean {
+  return kind !== 'text' && kind !== 'secret' && kind !== 'pattern' && kind !== 'list' && cleaned(raw) === ''
+}
+
 /** What may stand here, in words. */
 export function expectedOf (rule: Rule): string {
   if (rule.expected !== undefined) return rule.expected

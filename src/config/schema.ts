@@ -18,7 +18,10 @@ const UpstreamPart = Type.Object({
   connectTimeout: Type.Optional(Duration({ minimum: 0 })),
   responseTimeout: Type.Optional(Duration({ minimum: 0, description: 'Until the head of an answer; 0 = no limit' })),
   idleTimeout: Type.Optional(Duration({ minimum: 0, description: 'Silence within an answer; 0 = no limit' })),
-  tls: Type.Optional(Type.Object({ ca: Type.Optional(Text()), verify: Type.Optional(Switch()) }, Strict)),
+  tls: Type.Optional(Type.Object({
+    ca: Type.Optional(Text({ description: 'PEM file with certificates of further authorities' })),
+    verify: Type.Optional(Switch()),
+  }, Strict)),
 }, Strict)
 
 const ClientPart = Type.Object({

@@ -1,8 +1,12 @@
 import { resolve } from 'node:path'
+import { logLevels } from './catalogue.js'
 import type { Variables } from './variables.js'
 
-/** Wiring of the process, from the environment. Frozen. */
-export interface Settings {
+export type LogLevel = (typeof logLevels)[number]
+
+/** Wiring of the process that the environment alone decides. Frozen. */
+export interface ProcessSettings {
+  readonly logLevel: LogLevel
   readonly gateway: { readonly host: string, readonly port: number }
   readonly admin: {
     readonly host: string
@@ -12,9 +16,15 @@ export interface Settings {
     /** Absolute path of the file of named tokens. */
     readonly tokenListFile: string | undefined
     readonly allowedHosts: readonly string[]
+    /** Where our own commands reach the listener; undefined: at its host and port on this machine. */
+    readonly url: string | undefined
   }
   /** Absolute. */
   readonly dataDir: string
+}
+
+/** All wiring of the process. Frozen. */
+export interface Settings extends ProcessSettings {
   readonly preset: string
   /** Absolute; undefined: the preset alone. */
   readonly policyFile: string | undefined
@@ -22,19 +32,13 @@ export interface Settings {
   readonly upstreamGiven: boolean
 }
 
-interface Facts {
-  readonly cwd: string
-  readonly preset: string
-  readonly policyFile: string | undefined
-  readonly upstreamGiven: boolean
-}
-
-export function readSettings (variables: Variables, { cwd, ...facts }: Facts): Settings {
+/** Relative paths start at `cwd`. What is wrong is among the variables' mistakes. */
+export function readSettings (variables: Variables, cwd: string): ProcessSettings {
   const text = (name: string) => variables.get(name)?.text
   const number = (name: string, fallback: number) => Number(text(name) ?? fallback)
   const tokenListFile = text('ADMIN_TOKEN_LIST')
   return Object.freeze({
-    ...facts,
+    logLevel: logLevels.find((level) => level === text('LOG_LEVEL')) ?? 'info',
     gateway: Object.freeze({ host: text('GATEWAY_HOST') ?? '0.0.0.0', port: number('GATEWAY_PORT', 8080) }),
     admin: Object.freeze({
       host: text('ADMIN_HOST') ?? '127.0.0.1',
@@ -42,6 +46,7 @@ export function readSettings (variables: Variables, { cwd, ...facts }: Facts): S
       token: text('ADMIN_TOKEN'),
       tokenListFile: tokenListFile === undefined ? undefined : resolve(cwd, tokenListFile),
       allowedHosts: Object.freeze(text('ADMIN_ALLOWED_HOSTS')?.split(',') ?? []),
+      url: text('PORTCULLIS_ADMIN_URL'),
     }),
     dataDir: resolve(cwd, text('DATA_DIR') ?? 'data'),
   })

@@ -4,7 +4,7 @@ import { catalogue, notYet, secretName } from './catalogue.js'
 import type { DotenvEntry } from './dotenv.js'
 import { nearest, show } from './mistake.js'
 import type { Mistake, Place } from './mistake.js'
-import { readScalar } from './scalars.js'
+import { isEmpty, readScalar } from './scalars.js'
 
 export const ENVIRONMENT = 'environment'
 
@@ -42,15 +42,15 @@ export interface VariableSources {
 
 interface Origin { readonly text: string, readonly place: Place, readonly key: string, readonly fromFile: boolean }
 
-/** Reads every variable of the catalogue at once, so that all mistakes are known; others when asked for. */
-export function createVariables (sources: VariableSources): Variables {
+/** Reads `names` at once, so that all their mistakes are known; others when asked for. */
+export function createVariables (sources: VariableSources, names: Iterable<string> = catalogue.keys()): Variables {
   const known = new Map<string, Variable | undefined>()
   const mistakes: Mistake[] = []
   const load = (name: string): Variable | undefined => {
     if (!known.has(name)) known.set(name, readVariable(name, sources, mistakes))
     return known.get(name)
   }
-  for (const name of catalogue.keys()) load(name)
+  for (const name of names) load(name)
   return layered(load, mistakes)
 }
 
@@ -74,7 +74,9 @@ function readVariable (name: string, sources: VariableSources, mistakes: Mistake
   const base = { name, place: origin.place, key: origin.key, isSecret: isSecret || origin.fromFile, isWrong: false }
   if (rule === undefined) return { ...base, text: origin.text, value: origin.text }
   const text = rule.kind === 'text' ? origin.text.trim() : origin.text
-  const reading = readScalar(rule, { value: text, text, loose: true })
+  const raw = { value: text, text, loose: true }
+  if (isEmpty(rule, raw)) return undefined
+  const reading = readScalar(rule, raw)
   if ('value' in reading) {
     const value = rule.floor === undefined ? reading.value : Math.max(Number(reading.value), rule.floor)
     return { ...base, text: Array.isArray(value) ? value.join(',') : String(value), value }

@@ -113,7 +113,7 @@ function compileUpstream ({ upstream = {} }: PolicyDocument, report: Report): Po
     connectTimeoutMs: upstream.connectTimeout ?? 5000,
     responseTimeoutMs: upstream.responseTimeout ?? 0,
     idleTimeoutMs: upstream.idleTimeout ?? 0,
-    caFile: upstream.tls?.ca,
+    ca: upstream.tls?.ca,
     verify: upstream.tls?.verify ?? true,
   }
 }

@@ -123,8 +123,8 @@ export interface UpstreamRules {
   /** 0 = no limit. */
   readonly responseTimeoutMs: number
   readonly idleTimeoutMs: number
-  /** PEM file of additional authorities. */
-  readonly caFile: string | undefined
+  /** Certificates of additional authorities, PEM. */
+  readonly ca: string | undefined
   readonly verify: boolean
 }
 

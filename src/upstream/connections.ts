@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import { Pool, buildConnector } from 'undici'
@@ -66,7 +65,7 @@ function connectorOptions (rules: UpstreamRules, origin: Origin): buildConnector
     rejectUnauthorized: rules.verify,
     ...(origin.socketPath === undefined ? {} : { socketPath: origin.socketPath }),
     ...(origin.secure && isIP(origin.hostname) === 0 ? { servername: origin.hostname } : {}),
-    ...(rules.caFile === undefined ? {} : { ca: [...getCACertificates('default'), readFileSync(rules.caFile, 'utf8')] }),
+    ...(rules.ca === undefined ? {} : { ca: [...getCACertificates('default'), rules.ca] }),
   }
 }
 

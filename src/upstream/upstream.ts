@@ -19,7 +19,7 @@ export interface ForwarderDeps {
 
 /**
  * The way to the backend that the policy names. Connects when the first request comes.
- * @throws when the URL is none of `http:`, `https:`, `unix:`, or the CA file cannot be read.
+ * @throws when the URL is none of `http:`, `https:`, `unix:`.
  */
 export function createForwarder (rules: UpstreamRules, deps: ForwarderDeps): Forwarder {
   const origin = parseOrigin(rules.url)

@@ -1,41 +1,16 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
-import { Command, CommanderError } from 'commander'
 import t, { type Test } from 'tap'
-import { addBans } from '../../src/cli/bans.js'
+import { runCommand } from '../../src/cli/cli.js'
 import { startAdmin, WRITE } from '../admin/admin-rig.js'
 import { banOf, HOUR, T0 } from '../bans/ban-rig.js'
-
-function sink () {
-  let text = ''
-  const stream = new Writable({
-    write (chunk: Buffer, _encoding, done) {
-      text += chunk.toString()
-      done()
-    },
-  })
-  return { stream, text: () => text }
-}
+import { sink } from './sink.js'
 
 /** Runs a line as the process would, with its exit codes: 2 for wrong usage, 1 for a failure at work. */
 async function run (line: readonly string[], env: Record<string, string>, cwd = '/nowhere') {
   const [out, err] = [sink(), sink()]
-  const program = new Command('portcullis').exitOverride().configureOutput({
-    writeOut: (text) => { out.stream.write(text) }, writeErr: (text) => { err.stream.write(text) },
-  })
-  addBans(program, { env, cwd, stdout: out.stream, stderr: err.stream })
-  let code = 0
-  try {
-    await program.parseAsync(['bans', ...line], { from: 'user' })
-  } catch (error) {
-    if (error instanceof CommanderError) code = error.exitCode === 0 ? 0 : 2
-    else {
-      code = 1
-      err.stream.write(error instanceof Error ? error.message : String(error))
-    }
-  }
+  const code = await runCommand({ argv: ['bans', ...line], env, cwd, stdout: out.stream, stderr: err.stream })
   return { code, out: out.text(), err: err.text() }
 }
 
@@ -125,6 +100,29 @@ t.test('a gateway that is not there, and a token that is not right, are told apa
   t.match(await run([], { ...env, PORTCULLIS_ADMIN_URL: url }), { code: 1, err: /is this the admin listener/ })
   await new Promise((resolve) => { other.close(resolve) })
   t.match(await run([], { ...env, PORTCULLIS_ADMIN_URL: url }), { code: 1, err: /does not answer at http:\/\/127\.0\.0\.1:\d+ .*Is it running/ })
+})
+
+t.test('listener and token are found in .env as the gateway finds them', async (t) => {
+  const { port } = await startCli(t)
+  const wrong = 'LOGIN_MAX=lots\nUPSTREAM_URL=nonsense\n'
+  const dir = t.testdir({
+    '.env': `ADMIN_TOKEN=${WRITE}\nADMIN_HOST=::\nADMIN_PORT=${port} # ours\n${wrong}`,
+    bad: { '.env': `ADMIN_TOKEN_FILE=gone\nADMIN_PORT=ninety\n${wrong}` },
+    folder: { '.env': {} },
+    kept: { '.env': `ADMIN_PORT=${port}\nDATA_DIR=own\n`, own: { 'admin-token': `${WRITE}\n` } },
+    far: { '.env': `PORTCULLIS_ADMIN_URL=http://127.0.0.1:${port}/\nADMIN_TOKEN_FILE=token\n`, token: WRITE },
+  })
+  t.match(await run([], {}, dir), { code: 0, err: '' }, 'what is wrong with limits is no matter here')
+  t.match(await run([], {}, join(dir, 'kept')), { code: 0 })
+  t.match(await run([], {}, join(dir, 'far')), { code: 0 })
+  t.match(await run([], { ADMIN_TOKEN: 'wrong' }, dir), { code: 1, err: /does not accept/ }, 'the environment outranks it')
+  t.strictSame(await run([], {}, join(dir, 'bad')), {
+    code: 2,
+    out: '',
+    err: '.env:2:12 ADMIN_PORT: found "ninety", expected a port from 0 to 65535\n'.replace(/^/, '.env:1:18 ADMIN_TOKEN_FILE: ' +
+      'found "gone" (ENOENT), expected a readable file that holds the secret\n'),
+  })
+  t.match(await run([], {}, join(dir, 'folder')), { code: 1, err: /^warning: \.env cannot be read: EISDIR.*\n.*no admin token/ })
 })
 
 t.test('a token is not carried to where an answer points', async (t) => {

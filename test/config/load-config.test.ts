@@ -1,9 +1,10 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { ConfigErrors, loadConfig } from '../../src/config/config.js'
+import { catalogue } from '../../src/config/catalogue.js'
+import { ConfigErrors, loadConfig, loadSettings } from '../../src/config/config.js'
 import type { LoadOptions } from '../../src/config/config.js'
 
 type Test = { testdir (files: Files): string }
@@ -315,18 +316,113 @@ t.test('settings of the process come from the environment', async (t) => {
     ADMIN_TOKEN_LIST: 'list',
     ADMIN_ALLOWED_HOSTS: 'a, b',
     DATA_DIR: 'd',
+    PORTCULLIS_ADMIN_URL: 'http://a:9',
+    LOG_LEVEL: 'DEBUG   # for now',
     UPSTREAM_URL: 'http://u',
   }
   const cwd = t.testdir({})
   const { settings } = await loadConfig({ cwd, env })
   t.strictSame(settings, {
+    logLevel: 'debug',
     preset: 'librechat',
     policyFile: undefined,
     upstreamGiven: true,
     gateway: { host: '127.0.0.1', port: 0 },
-    admin: { host: '127.0.0.1', port: 9, token: 'tok', tokenListFile: join(cwd, 'list'), allowedHosts: ['a', 'b'] },
+    admin: {
+      host: '127.0.0.1',
+      port: 9,
+      token: 'tok',
+      tokenListFile: join(cwd, 'list'),
+      allowedHosts: ['a', 'b'],
+      url: 'http://a:9',
+    },
     dataDir: join(cwd, 'd'),
   })
+  const alone = loadSettings({ cwd, env: { ...env, BAN_DURATION: 'two hours' } })
+  t.match(settings, alone.settings, 'without a policy they are the same, and its mistakes are no matter')
+  t.throws(() => loadSettings({ cwd, env: { GATEWAY_PORT: 'x' } }), ConfigErrors)
+  t.equal((await load(t, {})).settings.logLevel, 'info')
+  t.strictSame(await mistakesOf(t, { env: { LOG_LEVEL: 'warning' } }), [
+    'environment LOG_LEVEL: found "warning", expected one of trace, debug, info, warn, error, fatal, silent, did you mean "warn"?',
+  ])
+})
+
+t.test('every secret may stand in a file that its name with _FILE names', async (t) => {
+  const secrets = [...catalogue].filter(([, { kind }]) => kind === 'secret').map(([name]) => name)
+  t.ok(secrets.includes('ADMIN_TOKEN') && secrets.includes('JWT_SECRET') && secrets.includes('REDIS_PASSWORD'))
+  const files = Object.fromEntries(secrets.map((name) => [`${name}.txt`, `${name}-hunter22\n`]))
+  const env = Object.fromEntries(secrets.map((name) => [`${name}_FILE`, `${name}.txt`]))
+  const users = secrets.map((name) => `"§{${name}}"`).join(', ')
+  const text = policyOf(`exempt: { users: [${users}] }`)
+  const { document, variables, warnings } = await load(t, { env, files: { ...files, ...text }, policyFile: 'p.yaml' })
+  t.strictSame(document.exempt?.users, secrets.map((name) => `${name}-hunter22`))
+  t.notMatch(JSON.stringify([variables, warnings]), /hunter22/)
+  const both = { ...env, JWT_SECRET: 'direct' }
+  const direct = await load(t, { env: both, files: { ...files, ...text }, policyFile: 'p.yaml' })
+  t.equal(direct.document.exempt?.users?.[secrets.indexOf('JWT_SECRET')], 'direct', 'the value itself comes first')
+})
+
+t.test('one limiter: policy file before chat.yaml before environment before preset', async (t) => {
+  const chat = { 'chat.yaml': 'rateLimits: { conversationsImport: { userMax: 3, userWindowInMinutes: 4 } }' }
+  const env = { IMPORT_USER_MAX: '2', IMPORT_USER_WINDOW: '5' }
+  const files = { ...chat, ...policyOf('limiters: { importUser: { max: 1 } }') }
+  const importUser = async (options: Parameters<typeof load>[1]) =>
+    (await load(t, options)).document.limiters?.['importUser']
+  t.match(await importUser({}), { enabled: false, max: 50, window: 60_000 })
+  t.match(await importUser({ env }), { enabled: false, max: 2, window: 300_000 })
+  t.match(await importUser({ env, files: chat }), { enabled: true, max: 3, window: 240_000 })
+  t.match(await importUser({ env, files, policyFile: 'p.yaml' }), { enabled: true, max: 1, window: 240_000 })
+  const off = { ...env, LIMIT_IMPORT_USER: 'false' }
+  t.match(await importUser({ env: off, files: chat }), { enabled: false, max: 3 }, 'an explicit false is meant')
+  const dotenv = { ...chat, '.env': 'LIMIT_IMPORT_USER=false # really' }
+  t.match(await importUser({ env, files: dotenv }), { enabled: false, max: 3 })
+  t.match(await importUser({ env: { ...env, LIMIT_IMPORT_USER: '' }, files: chat }), { enabled: true, max: 3 })
+})
+
+t.test('what is empty but for a comment or quotes counts as unset', async (t) => {
+  const empty = {
+    LOGIN_MAX: '# 7 by default', BAN_VIOLATIONS: '""', BAN_DURATION: ' # 2h', PORTCULLIS_MODE: '# enforce', LOG_LEVEL: '\'\'',
+    JWT_SECRET: ' ', GATEWAY_PORT: '', BAN_INTERVAL: '\t',
+  }
+  const { document, settings } = await load(t, { env: empty })
+  t.match(document.bans, { enabled: true, duration: 7_200_000, interval: 20 })
+  t.equal(document.limiters?.['loginIp']?.max, 7)
+  t.equal(document.mode, 'enforce')
+  t.match(settings, { logLevel: 'info', gateway: { port: 8080 } })
+  t.equal((await load(t, { env: { BAN_DURATION: '1000 * 60 * 60 * 2' } })).document.bans?.duration, 7_200_000)
+  const below = { env: empty, files: { '.env': 'JWT_SECRET=below\n' } }
+  t.match((await load(t, below)).document.identity, [{ jwt: { secret: 'below' } }], 'the next source is asked')
+})
+
+t.test('upstream.tls.ca is read as the policy is, so that its contents belong to it', async (t) => {
+  const pem = readFileSync(join(import.meta.dirname, '../upstream/fixtures/cert.pem'), 'utf8').trim()
+  const key = readFileSync(join(import.meta.dirname, '../upstream/fixtures/key.pem'), 'utf8')
+  const files = {
+    'ca.pem': `# ours\n${key}\n${pem.replaceAll('\n', '\r\n')}\n${pem}\n`,
+    'key.pem': key,
+    'torn.pem': `${pem}\n${pem.replace(/MII/, 'XXX')}`,
+    'large.pem': 'x'.repeat(1024 * 1025),
+    ...policyOf('upstream:\n  tls: { ca: "§{CA:-ca.pem}", verify: true }'),
+  }
+  const { document, watchFiles } = await load(t, { files, policyFile: 'p.yaml' })
+  t.equal(document.upstream?.tls?.ca?.replaceAll('\r', ''), `${pem}\n${pem}`, 'all certificates and nothing else')
+  t.match(document.upstream?.tls, { verify: true })
+  t.ok(watchFiles.some((file) => file.endsWith('/ca.pem')))
+  t.strictSame(await mistakesOf(t, { files: policyOf('upstream:\n  tls: { ca: gone.pem }\n  host: none'), policyFile: 'p.yaml' }), [
+    'p.yaml:2:14 upstream.tls.ca: found "gone.pem" (there is no such file), expected a PEM file of certificates that can be read',
+    'p.yaml:3:9 upstream.host: found "none", expected one of preserve, upstream',
+  ])
+  const reasons = {
+    'key.pem': 'it holds no certificate', 'torn.pem': 'it holds a damaged certificate', 'large.pem': 'it is larger than 1 MiB', '.': 'EISDIR',
+  }
+  for (const [CA, reason] of Object.entries(reasons)) {
+    const [told = '', ...more] = await mistakesOf(t, { env: { CA }, files, policyFile: 'p.yaml' })
+    t.ok(told.startsWith(`environment CA: found "${CA}" (${reason}`), told)
+    t.match(told, / \(for upstream\.tls\.ca\)$/)
+    t.strictSame(more, [])
+  }
+  const secret = policyOf('upstream: { tls: { ca: "§{JWT_SECRET}" } }')
+  t.match(await mistakesOf(t, { env: { JWT_SECRET: 'hunter22' }, files: secret, policyFile: 'p.yaml' }), [/^environment JWT_SECRET: found a secret, /])
 })
 
 t.test('hostile files end in a mistake, never in a crash', async (t) => {

@@ -4,8 +4,13 @@ import Schema from 'typebox/schema'
 import t from 'tap'
 import { parse } from 'yaml'
 import { ConfigErrors, presetNames } from '../../src/config/config.js'
+import { decode } from '../../src/config/decode.js'
 import { policyJsonSchema, policyJsonSchemaText } from '../../src/config/json-schema.js'
-import { packageRoot } from '../../src/config/presets.js'
+import { parseTree } from '../../src/config/parse.js'
+import { packageRoot, readDefaults } from '../../src/config/presets.js'
+import { PolicyFile } from '../../src/config/schema.js'
+import { createVariables } from '../../src/config/variables.js'
+import { compilePolicy } from '../../src/policy/compile.js'
 import { loadPolicy } from '../../src/policy/load-policy.js'
 
 const root = packageRoot()
@@ -49,10 +54,22 @@ t.test('presets and the sample are policies that the schema accepts', async (t) 
 
 t.test('every line of the sample is right once its comment sign is taken away', async (t) => {
   const sample = readFileSync(join(root, 'config', 'portcullis.yaml'), 'utf8')
-  const cwd = t.testdir({ 'p.yaml': sample.split('\n\n').slice(1).join('\n').replaceAll(/^# /gm, '') })
+  const text = sample.split('\n\n').slice(1).join('\n').replaceAll(/^# /gm, '')
+  const authority = join(root, 'test', 'upstream', 'fixtures', 'cert.pem')
+  const cwd = t.testdir({ 'p.yaml': text.replace('/etc/ssl/chat-ca.pem', authority) })
   const { config: { document } } = await loadPolicy({ cwd, env: { JWT_SECRET: 's' }, policyFile: 'p.yaml' })
   t.equal(document.limiters?.['messageIp']?.max, 60)
   t.equal(document.routes?.[0]?.match, 'POST /api/uploads/:folder')
+})
+
+t.test('what the compiler falls back to is what the defaults say', async (t) => {
+  const findings = { mistakes: [], broken: new Set<string>() }
+  const variables = createVariables({ env: {}, dotenv: undefined, cwd: root })
+  const { text, file } = readDefaults()
+  const defaults = decode(PolicyFile, parseTree(text, { ...findings, file, variables }), findings)
+  const report = (path: readonly unknown[]) => t.fail(path.join('.'))
+  t.strictSame(compilePolicy({}, report), compilePolicy(defaults, report))
+  t.strictSame(findings.mistakes, [])
 })
 
 t.test('the committed schema is the one that the types are made from', async (t) => {

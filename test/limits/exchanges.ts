@@ -24,7 +24,7 @@ const POLICY: Policy = {
     connectTimeoutMs: 5000,
     responseTimeoutMs: 0,
     idleTimeoutMs: 0,
-    caFile: undefined,
+    ca: undefined,
     verify: true,
   },
   client: { trustedProxies: [], addressHeader: 'x-forwarded-for', ipv6Prefix: 64, methodOverride: 'drop' },

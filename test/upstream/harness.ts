@@ -43,7 +43,7 @@ export function upstreamRules (url: string, rules: Partial<UpstreamRules> = {}):
     connectTimeoutMs: 2_000,
     responseTimeoutMs: 0,
     idleTimeoutMs: 0,
-    caFile: undefined,
+    ca: undefined,
     verify: true,
     ...rules,
   }

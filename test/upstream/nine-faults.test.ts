@@ -159,9 +159,9 @@ for (const forwarder of FORWARDERS) {
     }
     t.equal(await outcome({}), 'UPSTREAM_UNREACHABLE', 'unknown authority')
     t.equal(await outcome({ verify: false }), 'public.example')
-    t.equal(await outcome({ caFile: join(fixtures, 'cert.pem') }), 'public.example', 'the URL names the certificate, not Host')
+    t.equal(await outcome({ ca: tls.cert }), 'public.example', 'the URL names the certificate, not Host')
     const named = backend.url.replace('127.0.0.1', 'localhost')
-    t.equal(await outcome({ caFile: join(fixtures, 'cert.pem'), url: named }), 'public.example')
+    t.equal(await outcome({ ca: tls.cert, url: named }), 'public.example')
   })
 }
 

@@ -68,7 +68,7 @@ t.test('the backend is reached by TLS and by unix socket', async (t) => {
   const tls = { key: readFileSync(join(fixtures, 'key.pem'), 'utf8'), cert: readFileSync(join(fixtures, 'cert.pem'), 'utf8') }
   const secure = await startChat(t, { tls })
   const unix = await startChat(t, { unix: true })
-  const trusted = await startHarness(t, secure.url, { rules: { caFile: join(fixtures, 'cert.pem') } })
+  const trusted = await startHarness(t, secure.url, { rules: { ca: tls.cert } })
   const untrusted = await startHarness(t, secure.url)
   const local = await startHarness(t, unix.url)
   for (const { port } of [trusted, local]) {

@@ -1,0 +1,54 @@
+import { once } from 'node:events'
+import { copyFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { runCommand } from '../../src/cli/cli.js'
+import { watchPolicy } from '../../src/cli/watch-policy.js'
+import { loadPolicy } from '../../src/policy/load-policy.js'
+import type { Policy } from '../../src/policy/contract.js'
+import { createLogger } from '../../src/telemetry/logger.js'
+import { until } from '../helpers/backends.js'
+import { sink } from './sink.js'
+
+const fixtures = join(import.meta.dirname, '../upstream/fixtures')
+
+t.test('a wrong line and a wrong setting end before anything is started, with 2 and the reason', async (t) => {
+  const start = async (argv: string[], env: Record<string, string> = {}) => {
+    const [out, err] = [sink(), sink()]
+    const code = await runCommand({ argv: ['start', ...argv], env, cwd: t.testdir({}), stdout: out.stream, stderr: err.stream })
+    return { code, out: out.text(), err: err.text() }
+  }
+  for (const workers of ['2', '0', 'two', '1e0', '']) {
+    const err = `error: --workers: found "${workers}", expected 1: with the memory store every process would count for itself\n`
+    t.strictSame(await start([`--workers=${workers}`]), { code: 2, out: '', err })
+  }
+  t.strictSame(await start([], { LOG_LEVEL: 'loud' }), {
+    code: 2,
+    out: '',
+    err: 'environment LOG_LEVEL: found "loud", expected one of trace, debug, info, warn, error, fatal, silent\n',
+  })
+})
+
+t.test('certificates that come with a changed policy are watched from then on', async (t) => {
+  const cwd = t.testdir({ 'p.yaml': 'preset: generic\n' })
+  const [policyFile, authority] = [join(cwd, 'p.yaml'), join(cwd, 'ca.pem')]
+  const options = { cwd, env: { UPSTREAM_URL: 'https://127.0.0.1:1' }, policyFile }
+  const certificates: Array<string | undefined> = []
+  const portcullis = { reload: ({ upstream }: Policy) => { certificates.push(upstream.ca) } }
+  const said = sink()
+  const log = createLogger({ destination: said.stream })
+  const { config } = await loadPolicy(options)
+  const watcher = watchPolicy({ ...options, portcullis, log, files: config.watchFiles })
+  t.teardown(() => watcher.close())
+  await once(watcher, 'ready')
+
+  await copyFile(join(fixtures, 'cert.pem'), authority)
+  await writeFile(policyFile, 'preset: generic\nupstream: { tls: { ca: ca.pem } }\n')
+  t.ok(await until(() => certificates.at(-1)?.startsWith('-----BEGIN CERTIFICATE-----') === true, 10_000))
+  const before = certificates.length
+  await until(() => watcher.getWatched()[cwd]?.includes('ca.pem') === true, 10_000)
+  await writeFile(authority, 'torn')
+  t.ok(await until(() => said.text().includes('the last good one stays'), 10_000))
+  t.match(said.text(), /p\.yaml:2:24 upstream\.tls\.ca: found .*it holds no certificate/)
+  t.equal(certificates.length, before, 'nothing else changed')
+})
