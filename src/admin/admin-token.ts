@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { chmod, mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import writeFileAtomic from 'write-file-atomic'
+import { replaceFile } from '../files/saved-file.js'
 
 /** Where the token that we made ourselves is kept, beneath the data directory. */
 export const TOKEN_FILE = 'admin-token'
@@ -85,7 +85,7 @@ async function keptToken (file: string): Promise<string> {
   if (kept !== undefined) return kept
   const token = randomBytes(TOKEN_BYTES).toString('base64url')
   await mkdir(join(file, '..'), { recursive: true })
-  await writeFileAtomic(file, `${token}\n`, { mode: PRIVATE })
+  await replaceFile(file, [`${token}\n`], PRIVATE)
   return token
 }
 

@@ -5,8 +5,8 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import writeFileAtomic from 'write-file-atomic'
 import type { Settings } from '../config/config.js'
+import { replaceFile } from '../files/saved-file.js'
 import type { Terminal } from './terminal.js'
 
 const PROGRAM = fileURLToPath(new URL('../demo/demo-process.js', import.meta.url))
@@ -36,7 +36,7 @@ async function secretsOf (file: string, env: Terminal['env']): Promise<Record<st
   const kept = await readSecrets(file)
   const secrets = Object.fromEntries(SECRETS.map((name) =>
     [name, env[name] || kept[name] || randomBytes(32).toString('hex')]))
-  await writeFileAtomic(file, JSON.stringify(secrets), { mode: 0o600 })
+  await replaceFile(file, [JSON.stringify(secrets)], 0o600)
   return secrets
 }
 

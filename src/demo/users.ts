@@ -3,8 +3,8 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import Type, { type Static } from 'typebox'
 import { Value } from 'typebox/value'
-import writeFileAtomic from 'write-file-atomic'
 import type { Clock } from '../clock.js'
+import { replaceFile } from '../files/saved-file.js'
 import { hashPassword, matchesPassword } from './passwords.js'
 
 const maxUsers = 10_000
@@ -113,5 +113,5 @@ async function readUsers (file: string): Promise<readonly User[]> {
 
 async function writeUsers (file: string, users: readonly User[]): Promise<void> {
   await mkdir(dirname(file), { recursive: true })
-  await writeFileAtomic(file, `${JSON.stringify({ $format: fileFormat, users })}\n`, { mode: 0o600 })
+  await replaceFile(file, [`${JSON.stringify({ $format: fileFormat, users })}\n`], 0o600)
 }

@@ -84,10 +84,12 @@ export function createSavedFile ({ path, render, delayMs, log }: SavedFileOption
   }
 }
 
-/** Replaces a file with a new whole in one step. Rejects with the old one untouched. */
-export async function replaceFile (path: string, pieces: Iterable<string>): Promise<void> {
+/** Replaces a file with a new whole of this mode in one step. Rejects with the old one untouched. */
+export async function replaceFile (path: string, pieces: Iterable<string>, mode = FILE_MODE): Promise<void> {
   const draft = `${path}.tmp`
-  const handle = await open(draft, 'w', FILE_MODE)
+  // One that was left behind would keep its own mode, and a link its target.
+  await rm(draft, { force: true })
+  const handle = await open(draft, 'wx', mode)
   try {
     await writePieces(handle, pieces)
     await handle.sync()
