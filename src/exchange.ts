@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Identity } from './identity/contract.js'
-import type { LimiterState } from './limits/contract.js'
-import type { Lease } from './concurrency/contract.js'
+import type { Decision } from './limits/contract.js'
 import type { Plan, Policy } from './policy/contract.js'
 import type { Target } from './policy/target.js'
 import type { Verdict } from './verdict/verdict.js'
@@ -33,12 +32,15 @@ export interface Exchange {
   body: Buffer | undefined
   /** That body as JSON; undefined when it is none. Parsed once, by the gateway. */
   json: unknown
-  /** Where the limiters stand, for the rate headers. Written by the limits check. */
-  limiterStates: readonly LimiterState[]
-  /** The slot that this message holds. Written by the concurrency check. */
-  lease: Lease | undefined
+  /** Where the limiters stand, for the rate headers; undefined: none was asked. Written by the limits check. */
+  decision: Decision | undefined
   /** Verdicts that observe mode recorded instead of enforcing. Written by the guard. */
   observed: Verdict[]
+}
+
+/** True for the exempt where the policy spares them the limits too. */
+export function skipsLimits ({ exempt, policy }: Exchange): boolean {
+  return exempt && policy.access.exemptSkipsLimits
 }
 
 /** A check looks at an exchange and answers a verdict, or nothing. It answers synchronously when it can. */

@@ -1,5 +1,5 @@
 import { createAddressMatcher } from '../identity/identity.js'
-import type { Identity, VerifiedUser } from '../identity/contract.js'
+import { userSubject, type Identity, type VerifiedUser } from '../identity/contract.js'
 import type { AccessRules } from '../policy/contract.js'
 
 /** The policy's lists of subjects, compiled once when the policy is loaded. */
@@ -32,7 +32,7 @@ export function createAccess (rules: AccessRules): Access {
     isExemptAddress,
     deniedSubject: ({ users, client }) => {
       for (const user of users) {
-        if (isDeniedUser(user) && !isExemptUser(user)) return `user:${user.id}`
+        if (isDeniedUser(user) && !isExemptUser(user)) return userSubject(user.id)
       }
       return isDeniedAddress(client.address) && !isExemptAddress(client.address) ? client.subject : undefined
     },

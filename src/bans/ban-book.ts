@@ -36,15 +36,20 @@ class Book implements BanBook {
 
   constructor (deps: BanBookDeps) {
     this.#deps = deps
-    this.#writer = createBanWriter({ store: deps.store, current: this.#shelf.all, log: deps.log })
+    this.#writer = createBanWriter({ store: deps.store, log: deps.log })
   }
 
   async start (): Promise<void> {
     const { store, log } = this.#deps
+    const spellings = new Map<string, Ban>()
     for (const record of await store.load()) {
       const ban = readable(record, log)
-      if (ban !== undefined) this.#put(ban)
+      if (ban === undefined) continue
+      const put = this.#put(ban)
+      if (ban.subject !== record.subject) spellings.set(record.subject, put)
     }
+    // Kept under a spelling that is not ours, a ban would come back after its lift.
+    await Promise.all([this.#writer.save([...spellings.values()]), this.#writer.remove([...spellings.keys()])])
     this.sweep()
     this.#timer = setInterval(() => this.sweep(), SWEEP_EVERY_MS).unref()
     if (this.size > 0) log.info({ bans: this.size }, 'bans loaded')

@@ -1,5 +1,5 @@
 import type { Check, Exchange } from '../exchange.js'
-import type { Identity } from '../identity/contract.js'
+import { isUserSubject, type Identity } from '../identity/contract.js'
 import type { BanVerdict, NotAllowedVerdict } from '../verdict/verdict.js'
 import type { Access } from './access.js'
 import type { AddressUsers } from './address-users.js'
@@ -60,7 +60,7 @@ function refusal (ban: Ban, now: number): BanVerdict {
     subject: ban.subject,
     reason: ban.violation,
     expiresAt: ban.expiresAt,
-    ofUser: ban.subject.startsWith('user:'),
+    ofUser: isUserSubject(ban.subject),
     ...(ban.expiresAt === null ? {} : { retryAfterMs: Math.max(0, ban.expiresAt - now) }),
   }
 }
@@ -74,7 +74,7 @@ function denial (subject: string): BanVerdict {
     subject,
     reason: 'denied',
     expiresAt: null,
-    ofUser: subject.startsWith('user:'),
+    ofUser: isUserSubject(subject),
   }
 }
 

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Exchange } from '../exchange.js'
+import { userIdOf, userSubject } from '../identity/contract.js'
 import type { BanPolicy } from '../policy/contract.js'
 import type { Log } from '../log.js'
 import type { BanPlacer, Breach, ScoreStore } from '../violations/contract.js'
@@ -16,7 +17,7 @@ export interface BanPlacerDeps {
   readonly book: BanBook
   readonly users: AddressUsers
   /** Knows who among an address's users has violations. */
-  readonly scores: Pick<ScoreStore, 'list'>
+  readonly scores: Pick<ScoreStore, 'cleanSince'>
   readonly log: Log
 }
 
@@ -28,8 +29,8 @@ export function createBanPlacer ({ book, users, scores, log }: BanPlacerDeps): B
       const { bans: rules } = exchange.policy
       if (!rules.enabled || !(rules.durationMs > 0) || exchange.exempt || breach.shadow) return undefined
       const { subject: address, bannable } = exchange.identity.client
-      const user = breach.subject.startsWith('user:') ? breach.subject : undefined
-      if (user !== undefined) users.banned(address, idOf(user), booking.at)
+      const user = userIdOf(breach.subject)
+      if (user !== undefined) users.banned(address, user, booking.at)
       if (!bannable && !told.has(address)) tellOfProxy(address)
       const spared = bannable
         ? await whySpared({ address, user, rules, now: booking.at })
@@ -55,22 +56,17 @@ export function createBanPlacer ({ book, users, scores, log }: BanPlacerDeps): B
     const { enabled, sharedBy, withinMs } = rules.address
     if (!enabled) return `${address} was spared: addresses are not banned by policy`
     if (sharedBy === 0 || users.bannedSince(address, now - withinMs) >= 2) return undefined
-    const others = users.seenSince(address, now - withinMs, user === undefined ? undefined : idOf(user))
+    const others = users.seenSince(address, now - withinMs, user)
     if (others.length <= sharedBy) return undefined
-    const clean = await Promise.all(others.map((id) => isClean(id, now)))
-    const bystanders = clean.filter(Boolean).length
-    if (bystanders <= sharedBy) return undefined
-    return `${address} was spared: ${bystanders} other users without a violation use it`
-  }
-
-  async function isClean (userId: string, now: number): Promise<boolean> {
-    const records = await scores.list(`user:${userId}`)
-    return records.every((record) => record.updatedAt <= now - CLEAN_FOR_MS)
+    const bystanders = await scores.cleanSince(others.map(userSubject), now - CLEAN_FOR_MS)
+    if (bystanders.length <= sharedBy) return undefined
+    return `${address} was spared: ${bystanders.length} other users without a violation use it`
   }
 }
 
 interface GuardQuestion {
   readonly address: string
+  /** His id; undefined: the violation was anonymous. */
   readonly user: string | undefined
   readonly rules: BanPolicy
   readonly now: number
@@ -91,12 +87,9 @@ function bansFor ({ exchange, breach, booking }: Occasion, { user, spared }: Out
   } as const
   const note = spared === undefined ? {} : { note: spared }
   const bans: Ban[] = []
-  const banned = spared === undefined ? [address] : []
-  if (user !== undefined) bans.push({ ...common, subject: user, linked: banned, ...note })
-  for (const subject of banned) bans.push({ ...common, subject, linked: user === undefined ? [] : [user] })
+  const users = user === undefined ? [] : [userSubject(user)]
+  const addresses = spared === undefined ? [address] : []
+  for (const subject of users) bans.push({ ...common, subject, linked: addresses, ...note })
+  for (const subject of addresses) bans.push({ ...common, subject, linked: users })
   return bans
-}
-
-function idOf (user: string): string {
-  return user.slice('user:'.length)
 }

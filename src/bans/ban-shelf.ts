@@ -1,3 +1,4 @@
+import { userIdOf } from '../identity/contract.js'
 import { createAddressIndex } from './address-index.js'
 import type { Ban } from './contract.js'
 
@@ -23,12 +24,14 @@ export function createBanShelf (): BanShelf {
     put: (ban) => {
       const isNew = !bySubject.delete(ban.subject)
       bySubject.set(ban.subject, ban)
-      if (isUser(ban.subject)) byUser.set(idOf(ban.subject), ban)
+      const userId = userIdOf(ban.subject)
+      if (userId !== undefined) byUser.set(userId, ban)
       else if (isNew) addresses.add(ban.subject)
     },
     take: (subject) => {
       if (!bySubject.delete(subject)) return
-      if (isUser(subject)) byUser.delete(idOf(subject))
+      const userId = userIdOf(subject)
+      if (userId !== undefined) byUser.delete(userId)
       else addresses.remove(subject)
     },
     get: (subject) => bySubject.get(subject),
@@ -37,12 +40,4 @@ export function createBanShelf (): BanShelf {
     all: { [Symbol.iterator]: () => bySubject.values() },
     get size () { return bySubject.size },
   }
-}
-
-function isUser (subject: string): boolean {
-  return subject.startsWith('user:')
-}
-
-function idOf (subject: string): string {
-  return subject.slice('user:'.length)
 }

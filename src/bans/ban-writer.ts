@@ -3,8 +3,6 @@ import type { Ban, BanStore } from './contract.js'
 
 export interface BanWriterDeps {
   readonly store: BanStore
-  /** All bans as they are now, for stores that write the whole. */
-  readonly current: Iterable<Ban>
   readonly log: Log
 }
 
@@ -30,7 +28,7 @@ export interface BanWriter {
 
 interface Batch { readonly saves: Map<string, Ban>, readonly removes: Set<string> }
 
-export function createBanWriter ({ store, current, log }: BanWriterDeps): BanWriter {
+export function createBanWriter ({ store, log }: BanWriterDeps): BanWriter {
   let waiting = emptyBatch()
   let writing: { readonly batch: Batch, readonly done: Promise<void> } | undefined
   let next: Promise<void> | undefined
@@ -62,8 +60,8 @@ export function createBanWriter ({ store, current, log }: BanWriterDeps): BanWri
 
   async function writeBatch ({ saves, removes }: Batch): Promise<void> {
     try {
-      if (saves.size > 0) await store.save([...saves.values()], current)
-      if (removes.size > 0) await store.remove([...removes], current)
+      if (saves.size > 0) await store.save([...saves.values()])
+      if (removes.size > 0) await store.remove([...removes])
     } catch (error) {
       log.error({ err: error, bans: saves.size, lifts: removes.size }, 'bans could not be written, they hold in memory')
       putBack({ saves, removes })

@@ -16,15 +16,16 @@ export interface Ban {
 }
 
 /**
- * Where bans survive. The book of bans is in memory on every instance; a store feeds it and is fed by it.
+ * Where bans survive. The book of bans enforces from memory: it reads the store at start and tells it of every change.
+ * What has not been told of stays as it was.
  */
 export interface BanStore {
   /** All bans that are kept, once, at start. Expired ones may be among them. */
   load (): Promise<readonly Ban[]>
-  /** Resolves once the bans (all of `current`, `changed` being new or replaced) would survive `kill -9`. */
-  save (changed: readonly Ban[], current: Iterable<Ban>): Promise<void>
-  /** Resolves once the lifted subjects would stay lifted after `kill -9`. */
-  remove (subjects: readonly string[], current: Iterable<Ban>): Promise<void>
+  /** Keeps each of the bans, in place of its subject's if there is one. Resolves once they would survive `kill -9`. */
+  save (bans: readonly Ban[]): Promise<void>
+  /** Resolves once the bans of these subjects would stay gone after `kill -9`; unknown subjects are no mistake. */
+  remove (subjects: readonly string[]): Promise<void>
 }
 
 /** Told to everybody who must act on it: open connections, admin events. */

@@ -1,6 +1,6 @@
+import { userIdOf } from '../identity/contract.js'
 import { addressSubject, networkSubject, readAddress } from '../identity/identity.js'
 
-const USER = 'user:'
 const ADDRESS = 'ip:'
 
 /**
@@ -8,7 +8,8 @@ const ADDRESS = 'ip:'
  * undefined for what cannot be banned.
  */
 export function canonicalSubject (subject: string): string | undefined {
-  if (subject.startsWith(USER)) return subject.length > USER.length ? subject : undefined
+  const userId = userIdOf(subject)
+  if (userId !== undefined) return userId === '' ? undefined : subject
   return subject.startsWith(ADDRESS) ? networkSubject(subject.slice(ADDRESS.length)) : undefined
 }
 

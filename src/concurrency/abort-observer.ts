@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { AnswerObserver } from '../exchange.js'
 import { BodyTap } from './body-tap.js'
 import { BoundLeases, type FollowedStream } from './bound-leases.js'
-import { followPointer } from './json-pointer.js'
+import { followPointer } from '../json-pointer.js'
 import { runAside } from './settle.js'
 import type { ObserverParts } from './stream-observer.js'
 

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js'
 import type { Exchange } from '../exchange.js'
 import type { ConcurrencyRule } from '../policy/contract.js'
 import type { LeaseStore } from './contract.js'
-import { followPointer } from './json-pointer.js'
+import { followPointer } from '../json-pointer.js'
 
 /** What the backend said about its running streams: status and parsed body. */
 export interface ActiveAnswer {

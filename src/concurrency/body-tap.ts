@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { codingsOf, decodeWhole } from './content-coding.js'
-import { parseJson } from './json-pointer.js'
+import { parseJson } from '../parse-json.js'
 
 /** What a short answer said. `unknown`: too long for us, or in a coding that we do not read. */
 export type TapReading =

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js'
-import type { Check, Exchange } from '../exchange.js'
+import { skipsLimits, type Check, type Exchange } from '../exchange.js'
 import type { ConcurrencyRule } from '../policy/contract.js'
 import type { Booking, ConcurrencyVerdict, Verdict } from '../verdict/verdict.js'
 import type { FreeEnded } from './active.js'
@@ -33,9 +33,9 @@ export function createCheck (parts: CheckParts): Check {
   }
 
   return (exchange) => {
-    if (exchange.plan.concurrency.length === 0 || exchange.plan.mode === 'off' || isSpared(exchange)) return undefined
+    if (exchange.plan.concurrency.length === 0 || exchange.plan.mode === 'off' || skipsLimits(exchange)) return undefined
     const message = book.open(exchange)
-    const giveBack = (): void => book.giveBackAll(exchange, message)
+    const giveBack = (): void => book.giveBackAll(message)
     try {
       const outcome = admit(exchange, message, 0)
       if (outcome instanceof Promise) return settleLater(outcome, giveBack)
@@ -59,20 +59,16 @@ async function settleLater (outcome: Promise<Verdict | undefined>, giveBack: () 
   }
 }
 
-function isSpared (exchange: Exchange): boolean {
-  return exchange.exempt && exchange.policy.access.exemptSkipsLimits
-}
-
 function takeSlot (parts: CheckParts, exchange: Exchange, message: Message, rule: ConcurrencyRule): Outcome {
   const holder = holderOf(rule.key, exchange.identity)
   if (holder === undefined) return undefined
   const slot = { rule, holder }
   return chain(freeRepeated(parts, exchange, slot), (hasAsked) =>
-    chain(tryTake(parts, exchange, message, slot), (first): Outcome => {
+    chain(tryTake(parts, message, slot), (first): Outcome => {
       if (first.granted) return undefined
       if (hasAsked || !mayAsk(exchange, rule)) return refuse(parts, exchange, rule, first.held)
       return parts.freeEnded(exchange, rule, holder)
-        .then(() => tryTake(parts, exchange, message, slot))
+        .then(() => tryTake(parts, message, slot))
         .then((second) => second.granted ? undefined : refuse(parts, exchange, rule, second.held))
     }))
 }
@@ -101,12 +97,11 @@ function mayAsk (exchange: Exchange, rule: ConcurrencyRule): boolean {
 
 interface Slot { readonly rule: ConcurrencyRule, readonly holder: string }
 
-function tryTake (parts: CheckParts, exchange: Exchange, message: Message, { rule, holder }: Slot):
-TakeResult | Promise<TakeResult> {
+function tryTake (parts: CheckParts, message: Message, { rule, holder }: Slot): TakeResult | Promise<TakeResult> {
   const now = parts.clock()
   const lease = { id: parts.newId(), holder, rule: rule.name, takenAt: now }
-  return chain(parts.store.take(lease, rule.max, rule.leaseMs, now), (result) => {
-    if (result.granted) parts.book.hold(exchange, message, { lease, rule })
+  return chain(parts.store.take({ lease, max: rule.max, leaseMs: rule.leaseMs, now }), (result) => {
+    if (result.granted) parts.book.hold(message, { lease, rule })
     return result
   })
 }

@@ -37,7 +37,7 @@ export interface ConcurrencyOptions {
 export interface Concurrency {
   /**
    * Takes a slot per concurrency rule of the plan. A rule keyed by user does not apply without a verified user.
-   * Sets `exchange.lease`. Rejects only if the store does.
+   * Rejects only if the store does.
    */
   readonly check: Check
   /** Gives back what an exchange holds that will not be forwarded after all. Harmless at any time, any number of times. */
@@ -74,7 +74,7 @@ export function createConcurrency (options: ConcurrencyOptions): Concurrency {
     check: createCheck({ ...options, book, freeEnded }),
     release (exchange) {
       const message = book.find(exchange)
-      if (message !== undefined) book.giveBackAll(exchange, message)
+      if (message !== undefined) book.giveBackAll(message)
     },
     observeMessage (exchange) {
       const message = book.find(exchange)

@@ -22,7 +22,7 @@ export interface LeaseRecord extends Lease {
 /** Leases of a store: a sorted set a holder, never a counter, so that nothing leaks. Each call is atomic. */
 export interface LeaseStore {
   /** Takes a slot if fewer than `max` live ones exist; `held` counts the live ones, the new one included. */
-  take (lease: Lease, max: number, leaseMs: number, now: number): TakeResult | Promise<TakeResult>
+  take (request: TakeRequest): TakeResult | Promise<TakeResult>
   /** A live lease runs out `leaseMs` from now: later than it would have, or sooner. A lease that is gone stays gone. */
   renew (lease: Lease, leaseMs: number, now: number): void | Promise<void>
   release (lease: Lease): void | Promise<void>
@@ -30,11 +30,24 @@ export interface LeaseStore {
    * Says which stream a lease's answer travels on. Answers the holder's other live lease on that stream with the
    * same repeat key, if there is one: then this message is a repetition and the caller gives it back.
    */
-  bind (
-    lease: Lease, stream: string, repeatKey: string | undefined, now: number,
-  ): LeaseRecord | undefined | Promise<LeaseRecord | undefined>
+  bind (binding: Binding): LeaseRecord | undefined | Promise<LeaseRecord | undefined>
   /** Live leases of a holder; a look, it changes nothing. */
   list (holder: string, rule: string, now: number): readonly LeaseRecord[] | Promise<readonly LeaseRecord[]>
+}
+
+export interface TakeRequest {
+  readonly lease: Lease
+  readonly max: number
+  readonly leaseMs: number
+  readonly now: number
+}
+
+export interface Binding {
+  readonly lease: Lease
+  readonly stream: string
+  /** Undefined: the client gave the message no name. */
+  readonly repeatKey: string | undefined
+  readonly now: number
 }
 
 export interface TakeResult {

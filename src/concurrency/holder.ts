@@ -1,5 +1,4 @@
-import type { Identity } from '../identity/contract.js'
-import { userSubject } from '../identity/contract.js'
+import { subjectOf, type Identity } from '../identity/contract.js'
 import type { LimiterKey } from '../limits/contract.js'
 import type { ConcurrencyRule } from '../policy/contract.js'
 
@@ -25,13 +24,4 @@ export function holderSpokenFor (rule: ConcurrencyRule, identity: Identity): str
   const { user, users } = identity
   if (rule.key.includes('user') && users.some(({ id }) => id !== user?.id)) return undefined
   return holderOf(rule.key, identity)
-}
-
-function subjectOf (part: LimiterKey, { client, user, group }: Identity): string | undefined {
-  switch (part) {
-    case 'user': return user === undefined ? undefined : userSubject(user.id)
-    case 'ip': return client.subject
-    case 'group': return group === undefined ? undefined : `group:${group}`
-    case 'global': return 'global'
-  }
 }

@@ -1,7 +1,7 @@
 import type { Exchange } from '../exchange.js'
 import type { ConcurrencyRule } from '../policy/contract.js'
 import type { TapReading } from './body-tap.js'
-import { followPointer, parseJson } from './json-pointer.js'
+import { followPointer } from '../json-pointer.js'
 
 /** Longer names of streams and messages are not kept. */
 const maxNameLength = 256

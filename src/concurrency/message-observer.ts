@@ -75,7 +75,7 @@ export class MessageObserver implements AnswerObserver {
       }
       if (sequel.kind === 'follow') this.#bind(item, sequel.stream)
       if (sequel.kind === 'orphan') this.#renew(item, Math.min(item.rule.leaseMs, orphanMs))
-      this.#parts.book.letGo(this.#exchange, this.#message, item)
+      this.#parts.book.letGo(this.#message, item)
     }
   }
 
@@ -83,7 +83,7 @@ export class MessageObserver implements AnswerObserver {
   #bind ({ lease, rule }: HeldLease, stream: string): void {
     const { store, clock, onError } = this.#parts
     const repeatKey = repeatKeyOf(this.#exchange, rule)
-    runAside(() => chain(store.bind(lease, stream, repeatKey, clock()), (original) => {
+    runAside(() => chain(store.bind({ lease, stream, repeatKey, now: clock() }), (original) => {
       if (original === undefined) return store.renew(lease, rule.leaseMs, clock())
       return chain(store.release(lease), () => {
         if (this.#isRefunded) return
@@ -98,7 +98,7 @@ export class MessageObserver implements AnswerObserver {
   }
 
   #giveBack (item: HeldLease): void {
-    this.#parts.book.giveBack(this.#exchange, this.#message, item)
+    this.#parts.book.giveBack(this.#message, item)
   }
 
   #followed (): readonly HeldLease[] {

@@ -21,23 +21,22 @@ export interface MessageBook {
   open (exchange: Exchange): Message
   find (exchange: Exchange): Message | undefined
   /** Notes a granted lease. */
-  hold (exchange: Exchange, message: Message, item: HeldLease): void
+  hold (message: Message, item: HeldLease): void
   /** Gives one lease back. Harmless when it is gone already. */
-  giveBack (exchange: Exchange, message: Message, item: HeldLease): void
-  giveBackAll (exchange: Exchange, message: Message): void
+  giveBack (message: Message, item: HeldLease): void
+  giveBackAll (message: Message): void
   /** No longer ours to give back: its stream decides from here on. */
-  letGo (exchange: Exchange, message: Message, item: HeldLease): void
+  letGo (message: Message, item: HeldLease): void
 }
 
 export function createMessageBook (store: LeaseStore, onError?: (error: Error) => void): MessageBook {
   const messages = new WeakMap<Exchange, Message>()
 
-  const letGo = (exchange: Exchange, message: Message, item: HeldLease): void => {
+  const letGo = (message: Message, item: HeldLease): void => {
     message.held = message.held.filter((other) => other !== item)
-    if (exchange.lease === item.lease) exchange.lease = message.held[0]?.lease
   }
-  const giveBack = (exchange: Exchange, message: Message, item: HeldLease): void => {
-    letGo(exchange, message, item)
+  const giveBack = (message: Message, item: HeldLease): void => {
+    letGo(message, item)
     runAside(() => store.release(item.lease), onError)
   }
   return {
@@ -49,14 +48,13 @@ export function createMessageBook (store: LeaseStore, onError?: (error: Error) =
       messages.set(exchange, message)
       return message
     },
-    hold (exchange, message, item) {
+    hold (message, item) {
       message.held = [...message.held, item]
-      exchange.lease ??= item.lease
-      if (message.isOver) giveBack(exchange, message, item)
+      if (message.isOver) giveBack(message, item)
     },
-    giveBackAll (exchange, message) {
+    giveBackAll (message) {
       message.isOver = true
-      for (const item of message.held) giveBack(exchange, message, item)
+      for (const item of message.held) giveBack(message, item)
     },
   }
 }

@@ -80,8 +80,7 @@ function makeExchange (request: IncomingMessage, known: Known): Exchange {
     params: matched.params,
     body: undefined,
     json: undefined,
-    limiterStates: [],
-    lease: undefined,
+    decision: undefined,
     observed: [],
   }
 }

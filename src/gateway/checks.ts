@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createAllowCheck, createBanCheck, type Access } from '../bans/bans.js'
 import { createBrowserCheck } from '../browser/browser.js'
 import type { Concurrency } from '../concurrency/concurrency.js'
@@ -63,7 +64,8 @@ function browserChecks ({ browser }: Requirements, { policy, rooms }: AssemblyOp
 
 function limitChecks ({ limiters }: Requirements, { rooms }: AssemblyOptions): Check[] {
   if (limiters.length === 0) return []
-  return [createLimitsCheck({ limiters, store: rooms.counters, violations: rooms.violations, clock: rooms.clock })]
+  const { counters: store, violations, clock } = rooms
+  return [createLimitsCheck({ limiters, store, violations, clock, newId: randomUUID })]
 }
 
 function observers (requirements: Requirements, { concurrency, rooms }: AssemblyOptions): ObserveAnswer[] {

@@ -31,7 +31,7 @@ export function forward (exchange: Exchange, parties: Parties): void {
       body: exchange.body,
       rules: runtime.outbound,
     }),
-    ownHeaders: [['X-Request-Id', exchange.id], ...rateHeaders(exchange.limiterStates, exchange.receivedAt)],
+    ownHeaders: [['X-Request-Id', exchange.id], ...rateHeaders(exchange.decision)],
     observers: observersOf(exchange, parties),
     onFault: (fault, error) => { answerFault(exchange, parties, { fault, error }) },
   }

@@ -32,7 +32,7 @@ export async function refuse (exchange: Exchange, verdict: Verdict, raw: Sides):
     loginUrl: exchange.plan.login ? exchange.policy.loginUrl : undefined,
     context: { requestId: exchange.id, now: exchange.receivedAt, body, newId: randomUUID },
   })
-  send(raw, reply, [['x-request-id', exchange.id], ...rateHeaders(exchange.limiterStates, exchange.receivedAt)])
+  send(raw, reply, [['x-request-id', exchange.id], ...rateHeaders(exchange.decision)])
 }
 
 /** Answers what could not even become an exchange, in the policy's general dialect. */

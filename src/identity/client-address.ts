@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache'
+import type { Log } from '../log.js'
 import { createAddressMatcher } from './address-matcher.js'
 import { isInternal, readAddress } from './address.js'
 import type { ClientAddress, ClientRules, IdentityRequest } from './contract.js'
 import { originOf, type BelievedRoute } from './client-origin.js'
 import { parseForwarded, type ForwardedHop } from './forwarded.js'
 import { fieldValues, nearestEntries, textOf } from './head-fields.js'
-import type { IdentityLog } from './log.js'
 import { subjectOfCanonical } from './subject.js'
 
 /** Stands for a peer without an address: a unix socket, or one that has already gone. Never trusted by a network's name. */
@@ -28,7 +28,7 @@ type Trust = (address: string, distance: number) => boolean
 export type ClientReader = (request: IdentityRequest) => ClientAddress
 
 /** Makes the function behind `Identifier.clientOf`. It never throws. */
-export function createClientReader (rules: ClientRules, log: IdentityLog): ClientReader {
+export function createClientReader (rules: ClientRules, log: Pick<Log, 'info' | 'warn'>): ClientReader {
   const trusts = trustOf(rules.trustedProxies)
   const routeOf = createRouteReader(rules, trusts)
   const warn = warnOnce(log)
@@ -54,7 +54,7 @@ function isUndeclaredProxy (peer: string, { headers }: IdentityRequest): boolean
   return FORWARDING_HEADERS.some((name) => headers[name] !== undefined) && isInternal(peer)
 }
 
-function warnOnce (log: IdentityLog): (address: string) => void {
+function warnOnce (log: Pick<Log, 'info' | 'warn'>): (address: string) => void {
   let said = false
   return (peer) => {
     if (said) return

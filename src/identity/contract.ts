@@ -3,6 +3,8 @@
  * Subjects are strings: `user:<id>`, `ip:<address>` or `ip:<network>/<prefix>`, `global`.
  */
 
+const USER = 'user:'
+
 export interface ClientAddress {
   /** Full, unmasked address in canonical text: no port, no zone, `::ffff:` unmapped. Sent to the backend. */
   readonly address: string
@@ -41,13 +43,35 @@ export interface Identity {
   readonly ambiguous?: true
 }
 
+/** What a request can be counted by. */
+export type SubjectKind = 'ip' | 'user' | 'group' | 'global'
+
+/** The request's subject of that kind; undefined when it has none: no verified user, no group. */
+export function subjectOf (kind: SubjectKind, { client, user, group }: Identity): string | undefined {
+  switch (kind) {
+    case 'ip': return client.subject
+    case 'user': return user === undefined ? undefined : userSubject(user.id)
+    case 'group': return group === undefined ? undefined : `group:${group}`
+    case 'global': return 'global'
+  }
+}
+
 /** `user:<id>` if verified, else the address. */
 export function violationSubject (identity: Identity): string {
   return identity.user === undefined ? identity.client.subject : userSubject(identity.user.id)
 }
 
 export function userSubject (id: string): string {
-  return `user:${id}`
+  return USER + id
+}
+
+export function isUserSubject (subject: string): boolean {
+  return subject.startsWith(USER)
+}
+
+/** The id in a user's subject; undefined for any other subject. */
+export function userIdOf (subject: string): string | undefined {
+  return isUserSubject(subject) ? subject.slice(USER.length) : undefined
 }
 
 /** How the client's address is found. */

@@ -1,6 +1,7 @@
+import { followPointer } from '../json-pointer.js'
 import type { KnownKeys } from './api-keys.js'
 import type { ClientAddress, Identity, IdentityRequest, VerifiedUser } from './contract.js'
-import { readPlace, readPointer, type BodyPlace, type HeadPlace } from './places.js'
+import { readPlace, type BodyPlace, type HeadPlace } from './places.js'
 import type { Found, Source } from './source.js'
 import { readUserId } from './user-id.js'
 
@@ -95,7 +96,7 @@ function textsAt (places: readonly HeadPlace[], request: IdentityRequest): strin
 }
 
 function valuesAt (places: readonly BodyPlace[], body: unknown): unknown[] {
-  return places.map(({ pointer }) => readPointer(pointer, body))
+  return places.map(({ pointer }) => followPointer(body, pointer))
 }
 
 function firstId (values: readonly unknown[]): string | undefined {

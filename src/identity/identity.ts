@@ -1,24 +1,23 @@
 import type { Clock } from '../clock.js'
+import type { Log } from '../log.js'
 import { createKnownKeys, type KnownKeys } from './api-keys.js'
 import { createClientReader } from './client-address.js'
 import type { ClientRules, Identifier, IdentitySource } from './contract.js'
 import { confirmKeys, identifyBody, identifyHead } from './credentials.js'
 import type { Fetch } from './key-set.js'
-import type { IdentityLog } from './log.js'
 import { createSource } from './source.js'
 
 export { createAddressMatcher, isAddressRule } from './address-matcher.js'
 export { readAddress } from './address.js'
 export { createKnownKeys, type KnownKeys } from './api-keys.js'
-export type { IdentityLog } from './log.js'
 export { sourceFault } from './source.js'
-export { addressSubject, networkSubject, parseSubject } from './subject.js'
+export { addressSubject, networkSubject } from './subject.js'
 
 export interface IdentifierOptions {
   readonly client: ClientRules
   readonly sources: readonly IdentitySource[]
   readonly clock: Clock
-  readonly log: IdentityLog
+  readonly log: Pick<Log, 'info' | 'warn'>
   /** How key sets are fetched; node's own when absent. */
   readonly fetch?: Fetch
   /** Hand the same one to the identifier of the next policy, or it has to learn the API keys anew. */

@@ -1,11 +1,11 @@
 import { createHmac, createSecretKey, hash, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
+import type { Log } from '../log.js'
 import type { JwtRules, VerifiedUser } from './contract.js'
 import { readClaims, type TokenUser } from './jwt-claims.js'
 import { decodeObject, parseToken, type TokenText } from './jwt-text.js'
 import { createKeySet, type Fetch } from './key-set.js'
-import type { IdentityLog } from './log.js'
 
 const TOKENS_KEPT = 20_000
 /** A key that its issuer withdrew must not live on in remembered tokens. */
@@ -14,7 +14,7 @@ const HASHES: Readonly<Record<string, string | undefined>> = { HS256: 'sha256', 
 
 export interface JwtOptions {
   readonly clock: Clock
-  readonly log: IdentityLog
+  readonly log: Pick<Log, 'info' | 'warn'>
   readonly fetch: Fetch | undefined
 }
 

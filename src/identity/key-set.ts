@@ -1,6 +1,6 @@
 import { compactVerify, createRemoteJWKSet, customFetch, errors, type RemoteJWKSet } from 'jose'
 import type { Clock } from '../clock.js'
-import type { IdentityLog } from './log.js'
+import type { Log } from '../log.js'
 
 const FETCH_TIMEOUT_MS = 3_000
 /** Keys are asked for again after so long, beside the requests that go on with the known ones. */
@@ -18,7 +18,7 @@ export type Fetch = (url: string, options: RequestInit) => Promise<Response>
 export interface KeySetOptions {
   readonly url: string
   readonly clock: Clock
-  readonly log: IdentityLog
+  readonly log: Pick<Log, 'info' | 'warn'>
   readonly fetch: Fetch | undefined
 }
 

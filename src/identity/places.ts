@@ -47,13 +47,3 @@ function bearerTokens (value: string): string[] {
     return scheme?.toLowerCase() === 'bearer' && token !== undefined ? [token] : []
   })
 }
-
-/** What a JSON pointer leads to; undefined when it leads nowhere. Own members only. */
-export function readPointer (pointer: readonly string[], body: unknown): unknown {
-  let value = body
-  for (const key of pointer) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
-    value = (value as Record<string, unknown>)[key]
-  }
-  return value
-}

@@ -26,16 +26,3 @@ export function networkSubject (text: string): string | undefined {
   const whole = network.bits === (network.family === 4 ? 32 : 128)
   return whole ? `ip:${network.base}` : `ip:${network.base}/${network.bits}`
 }
-
-/**
- * A subject as an operator types it, in the form in which it is stored. User ids are taken as they are.
- * @returns undefined when it is no subject.
- */
-export function parseSubject (text: string): string | undefined {
-  if (text === 'global') return text
-  const colon = text.indexOf(':')
-  const [kind, rest] = [text.slice(0, colon), text.slice(colon + 1)]
-  if (rest === '') return undefined
-  if (kind === 'ip') return networkSubject(rest)
-  return kind === 'user' || kind === 'group' ? text : undefined
-}

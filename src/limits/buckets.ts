@@ -1,6 +1,6 @@
 import type { Exchange } from '../exchange.js'
-import { userSubject } from '../identity/contract.js'
-import type { Limiter, LimiterKey } from './contract.js'
+import { isUserSubject, subjectOf } from '../identity/contract.js'
+import type { Hit, Limiter, LimiterKey } from './contract.js'
 
 /**
  * The bucket in which a limiter counts this request: `ip:203.0.113.9`, `user:42`, `ip:…+user:42`, `global`;
@@ -9,26 +9,22 @@ import type { Limiter, LimiterKey } from './contract.js'
  * On a route whose answer needs a sign-in, those who send no valid credential get buckets of their own
  * (`anonymous:ip:…`), so that they cannot use up what their neighbours on the address signed in for.
  */
-export function bucketOf (limiter: Limiter, exchange: Exchange): string | undefined {
+export function bucketOf (limiter: Limiter, exchange: Exchange): Pick<Hit, 'bucket' | 'subject'> | undefined {
   const parts: string[] = []
   for (const key of limiter.key) {
     const part = partOf(key, limiter, exchange)
     if (part === undefined) return undefined
     if (!parts.includes(part)) parts.push(part)
   }
-  const bucket = parts.length === 1 ? parts[0] as string : parts.join('+')
-  return isApart(limiter, exchange) ? `anonymous:${bucket}` : bucket
+  const [first] = parts as [string]
+  const bucket = parts.length === 1 ? first : parts.join('+')
+  const subject = parts.find(isUserSubject) ?? first
+  return { bucket: isApart(limiter, exchange) ? `anonymous:${bucket}` : bucket, subject }
 }
 
 function partOf (key: LimiterKey, { anonymous }: Limiter, { identity }: Exchange): string | undefined {
-  switch (key) {
-    case 'ip': return identity.client.subject
-    case 'user':
-      if (identity.user !== undefined) return userSubject(identity.user.id)
-      return anonymous === 'ip' ? identity.client.subject : undefined
-    case 'group': return identity.group === undefined ? undefined : `group:${identity.group}`
-    case 'global': return 'global'
-  }
+  const subject = subjectOf(key, identity)
+  return subject === undefined && key === 'user' && anonymous === 'ip' ? identity.client.subject : subject
 }
 
 function isApart ({ key }: Limiter, { identity, plan }: Exchange): boolean {

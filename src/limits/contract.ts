@@ -1,8 +1,9 @@
+import type { SubjectKind } from '../identity/contract.js'
 import type { Booking } from '../verdict/verdict.js'
 import type { Breach } from '../violations/contract.js'
 
 /** What a limiter counts by. Parts are joined in this order: `ip+user`. */
-export type LimiterKey = 'ip' | 'user' | 'group' | 'global'
+export type LimiterKey = SubjectKind
 export type Algorithm = 'fixed-window' | 'sliding-window' | 'gcra'
 
 /** A named rule, as the compiled policy holds it. Routes that name the same limiter share its bucket. */
@@ -36,6 +37,13 @@ export interface Hit {
   readonly limiter: Limiter
   /** The bucket: `ip:203.0.113.9`, `user:42`, `anonymous:ip:203.0.113.9`, `ip:…+user:…`, `global`. */
   readonly bucket: string
+  /**
+   * Whose bucket it is: the user, where one is part of the key, else the first part (`ip:203.0.113.9`, `group:7`,
+   * `global`). Buckets of one subject lie together, so that a cluster decides on them in one call.
+   */
+  readonly subject: string
+  /** Places that the request takes, all or none: a whole number from 1. */
+  readonly cost: number
   /** Ask only whether there is room, charge nothing (limiters that count answers). */
   readonly peek: boolean
   /** Booked in the same atomic step when this hit is refused. */
@@ -46,16 +54,32 @@ export interface Hit {
 export interface LimiterState {
   readonly limiter: Limiter
   readonly bucket: string
-  /** True when this request took one of the bucket's places, which a refund gives back. */
-  readonly charged: boolean
+  readonly subject: string
+  /** Places that this request took, which a refund gives back; 0: none. */
+  readonly charged: number
   readonly remaining: number
   /** Epoch milliseconds at which the bucket is whole again (fixed window: its end). */
   readonly resetAt: number
-  /** Epoch milliseconds from which one more request would pass; the instant of the decision when there is room. */
+  /** Epoch milliseconds from which another such request would pass; the instant of the decision when there is room. */
   readonly retryAt: number
 }
 
+/** A request's question to the store. */
+export interface DecisionRequest {
+  /**
+   * Names the question: one that is asked again under the same id, since its answer was lost or since a cluster is
+   * asked subject by subject, charges and books nothing twice. Never what a client could choose (a request's id may be
+   * the client's): whoever repeats an id is not counted.
+   */
+  readonly id: string
+  readonly hits: readonly Hit[]
+  /** The process's clock. A store that several processes share may go by its own. */
+  readonly now: number
+}
+
 export interface Decision {
+  /** The instant that the store decided by, epoch milliseconds: what instants in the states are to be measured from. */
+  readonly at: number
   /** One state a hit, in order. Hits behind the first refusal are looked at, not charged. */
   readonly states: readonly LimiterState[]
   /** Index of the hit that refused; -1: admitted. Hits of limiters that only observe never refuse. */
@@ -72,15 +96,24 @@ export interface ObservedRefusal {
   readonly booking: Booking | undefined
 }
 
+/** A bucket that is charged, or refunded, outside a decision. Members as in `Hit`. */
+export interface Charge {
+  readonly limiter: Limiter
+  readonly bucket: string
+  readonly subject: string
+  readonly cost: number
+  readonly now: number
+}
+
 /**
  * Counters of a store. Each call is atomic. Buckets expire by themselves; an absent bucket is a full one.
  * Synchronous where the store is in process.
  */
 export interface CounterStore {
   /** Charges the hits in order until one refuses; books that one's breach. Everything charged before a refusal stays charged. */
-  decide (hits: readonly Hit[], now: number): Decision | Promise<Decision>
+  decide (request: DecisionRequest): Decision | Promise<Decision>
   /** Charges one bucket whatever its fill, for limiters that count answers. */
-  charge (limiter: Limiter, bucket: string, now: number): void | Promise<void>
-  /** Takes one charge back, for a request that turned out to be a repetition. */
-  refund (limiter: Limiter, bucket: string, now: number): void | Promise<void>
+  charge (charge: Charge): void | Promise<void>
+  /** Gives places back, for a request that turned out to be a repetition. */
+  refund (charge: Charge): void | Promise<void>
 }

@@ -1,12 +1,12 @@
 import type { LimitVerdict } from '../verdict/verdict.js'
-import type { LimiterState } from './contract.js'
+import type { Decision, LimiterState } from './contract.js'
 
 const MS_PER_MINUTE = 60_000
 
-/** The refusal of one of a request's limiters, with its text filled in; without what was booked. */
-export function limitVerdict (states: readonly LimiterState[], index: number, now: number): LimitVerdict {
+/** The refusal of one of a decision's limiters, with its text filled in; without what was booked. */
+export function limitVerdict ({ states, at }: Decision, index: number): LimitVerdict {
   const { limiter, resetAt, retryAt } = states[index] as LimiterState
-  const retryAfterMs = Math.max(0, passableAt(states, retryAt) - now)
+  const retryAfterMs = Math.max(0, passableAt(states, retryAt) - at)
   return {
     kind: 'limit',
     rule: limiter.name,

@@ -3,12 +3,15 @@
  * route's order, and books the violation of the one that refuses.
  */
 import type { Clock } from '../clock.js'
-import type { AnswerObserver, Check, Exchange, ObserveAnswer } from '../exchange.js'
+import { skipsLimits, type AnswerObserver, type Check, type Exchange, type ObserveAnswer } from '../exchange.js'
 import type { Log } from '../log.js'
 import { breachOf, type Violations } from '../violations/violations.js'
 import { bucketOf } from './buckets.js'
 import type { CounterStore, Decision, Hit, Limiter } from './contract.js'
 import { limitVerdict } from './limit-verdict.js'
+
+/** Every request takes one place. */
+const COST = 1
 
 export interface LimitsCheckOptions {
   /** The plan's limiters, in order. */
@@ -16,19 +19,20 @@ export interface LimitsCheckOptions {
   readonly store: CounterStore
   readonly violations: Pick<Violations, 'settle' | 'noteShadow'>
   readonly clock: Clock
+  /** An id for a decision, unique over all instances. */
+  newId (): string
 }
 
-/** Refuses a request when one of its limiters has no room; writes `exchange.limiterStates`. */
-export function createLimitsCheck ({ limiters, store, violations, clock }: LimitsCheckOptions): Check {
+/** Refuses a request when one of its limiters has no room; writes `exchange.decision`. */
+export function createLimitsCheck ({ limiters, store, violations, clock, newId }: LimitsCheckOptions): Check {
   return (exchange) => {
     if (skipsLimits(exchange)) return undefined
     const hits = hitsOf(limiters, exchange)
     if (hits.length === 0) return undefined
-    const now = clock()
-    const decision = store.decide(hits, now)
+    const decision = store.decide({ id: newId(), hits, now: clock() })
     return decision instanceof Promise
-      ? decision.then((decision) => conclude(exchange, { hits, decision, now, violations }))
-      : conclude(exchange, { hits, decision, now, violations })
+      ? decision.then((decision) => conclude(exchange, { hits, decision, violations }))
+      : conclude(exchange, { hits, decision, violations })
   }
 }
 
@@ -47,8 +51,8 @@ export function observeCountedAnswers ({ limiters, store, clock, log }: CountedA
     return {
       onHead (status) {
         for (const limiter of counting) {
-          const bucket = limiter.countStatus.includes(status) ? bucketOf(limiter, exchange) : undefined
-          if (bucket !== undefined) settled(store.charge(limiter, bucket, clock()), log)
+          const found = limiter.countStatus.includes(status) ? bucketOf(limiter, exchange) : undefined
+          if (found !== undefined) settled(store.charge({ limiter, ...found, cost: COST, now: clock() }), log)
         }
         return { body: false }
       },
@@ -60,24 +64,20 @@ export function observeCountedAnswers ({ limiters, store, clock, log }: CountedA
 /** Gives back all that the request was charged, for a message that turned out to be a repetition. */
 export function createRefund ({ store, clock, log }: Omit<CountedAnswersOptions, 'limiters'>): (exchange: Exchange) => void {
   return (exchange) => {
-    for (const { limiter, bucket, charged } of exchange.limiterStates) {
-      if (charged) settled(store.refund(limiter, bucket, clock()), log)
+    for (const { limiter, bucket, subject, charged: cost } of exchange.decision?.states ?? []) {
+      if (cost > 0) settled(store.refund({ limiter, bucket, subject, cost, now: clock() }), log)
     }
   }
-}
-
-function skipsLimits ({ exempt, policy }: Exchange): boolean {
-  return exempt && policy.access.exemptSkipsLimits
 }
 
 function hitsOf (limiters: readonly Limiter[], exchange: Exchange): Hit[] {
   const hits: Hit[] = []
   for (const limiter of limiters) {
-    const bucket = bucketOf(limiter, exchange)
-    if (bucket === undefined) continue
+    const found = bucketOf(limiter, exchange)
+    if (found === undefined) continue
     const { violation: type, score, observe } = limiter
     const breach = type === undefined ? undefined : breachOf(exchange, { type, score, observe })
-    hits.push({ limiter, bucket, peek: limiter.countStatus.length > 0, breach })
+    hits.push({ limiter, ...found, cost: COST, peek: limiter.countStatus.length > 0, breach })
   }
   return hits
 }
@@ -85,16 +85,15 @@ function hitsOf (limiters: readonly Limiter[], exchange: Exchange): Hit[] {
 interface Asked {
   readonly hits: readonly Hit[]
   readonly decision: Decision
-  readonly now: number
   readonly violations: Pick<Violations, 'settle' | 'noteShadow'>
 }
 
 function conclude (exchange: Exchange, asked: Asked): ReturnType<Check> {
-  const { decision, hits, now, violations } = asked
-  exchange.limiterStates = decision.states
+  const { decision, hits, violations } = asked
+  exchange.decision = decision
   for (const { hit: index, booking } of decision.observed) noteObserved(exchange, asked, { index, booking })
   if (decision.refused < 0) return undefined
-  const verdict = limitVerdict(decision.states, decision.refused, now)
+  const verdict = limitVerdict(decision, decision.refused)
   const breach = hits[decision.refused]?.breach
   if (breach === undefined || decision.booking === undefined) return verdict
   const booking = violations.settle(exchange, verdict, { breach, booking: decision.booking })
@@ -105,10 +104,10 @@ function conclude (exchange: Exchange, asked: Asked): ReturnType<Check> {
 
 /** A refusal of a limiter in observe mode: written down, not enforced. */
 function noteObserved (
-  exchange: Exchange, { decision, hits, now, violations }: Asked,
+  exchange: Exchange, { decision, hits, violations }: Asked,
   { index, booking }: { index: number, booking: Decision['booking'] }
 ): void {
-  const verdict = limitVerdict(decision.states, index, now)
+  const verdict = limitVerdict(decision, index)
   const breach = hits[index]?.breach
   exchange.observed.push(breach === undefined || booking === undefined
     ? verdict

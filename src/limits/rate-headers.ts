@@ -4,7 +4,7 @@
  * refusals of every kind and comes from the verdict.
  */
 import { serializeItem } from 'structured-headers'
-import type { Limiter, LimiterState } from './contract.js'
+import type { Decision, Limiter, LimiterState } from './contract.js'
 
 type Header = readonly [name: string, value: string]
 
@@ -17,19 +17,20 @@ interface LimiterText { readonly name: string, readonly policy: string }
 const texts = new WeakMap<Limiter, LimiterText>()
 
 /**
- * For any answer to a request whose limiters stand like this; names in lower case. Limiters in observe mode are not
- * announced: they change nothing for the client.
+ * For any answer to a request whose limiters stand like this; names in lower case. No decision: no limiter was asked.
+ * Limiters in observe mode are not announced: they change nothing for the client.
  */
-export function rateHeaders (states: readonly LimiterState[], now: number): readonly Header[] {
+export function rateHeaders (decision: Decision | undefined): readonly Header[] {
+  if (decision === undefined) return NO_HEADERS
   let policy = ''
   let standing = ''
   let nearest: LimiterState | undefined
-  for (const state of states) {
+  for (const state of decision.states) {
     if (state.limiter.observe) continue
     const text = textOf(state.limiter)
     const separator = nearest === undefined ? '' : ', '
     policy += separator + text.policy
-    standing += `${separator}${text.name};r=${state.remaining};t=${secondsUntil(state.resetAt, now)}`
+    standing += `${separator}${text.name};r=${state.remaining};t=${secondsUntil(state.resetAt, decision.at)}`
     if (nearest === undefined || isNearer(state, nearest)) nearest = state
   }
   if (nearest === undefined) return NO_HEADERS

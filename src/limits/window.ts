@@ -2,7 +2,7 @@
  * Which algorithm counts for a limiter. Used by the stores, which keep the states, and by nobody else outside.
  */
 import type { Limiter } from './contract.js'
-import type { Standing, WindowRule } from './algorithms/algorithm.js'
+import type { Asked, Standing, WindowRule } from './algorithms/algorithm.js'
 import { fixedWindow, type FixedWindowState } from './algorithms/fixed-window.js'
 import { gcra, type GcraState } from './algorithms/gcra.js'
 import { slidingLog, type SlidingLogState } from './algorithms/sliding-log.js'
@@ -14,36 +14,41 @@ export const EXACT_SLIDING_MAX = 1000
 /** What a store keeps of a bucket. */
 export type WindowState = FixedWindowState | SlidingLogState | SlidingWeightedState | GcraState
 type Kind = WindowState['kind']
+export type { Standing }
 export type WindowLimiter = WindowRule & Pick<Limiter, 'algorithm'>
 
-/** Where a bucket stands; changes nothing. A state of another algorithm (before a reload) is a whole bucket. */
-export function standingOf (limiter: WindowLimiter, state: WindowState | undefined, now: number): Standing {
+/**
+ * Where a bucket stands; changes nothing. A state of another algorithm (before a reload) is a whole bucket. Whoever asks
+ * for more than a whole bucket holds never passes and is told when it is whole.
+ */
+export function standingOf (limiter: WindowLimiter, state: WindowState | undefined, { cost, now }: Asked): Standing {
   if (limiter.max <= 0) return closed(limiter, now)
+  const asked = { cost: Math.min(cost, limiter.algorithm === 'gcra' ? limiter.burst : limiter.max), now }
   switch (kindOf(limiter)) {
-    case 'fixed-window': return fixedWindow.look(state?.kind === 'fixed-window' ? state : undefined, limiter, now)
-    case 'sliding-log': return slidingLog.look(state?.kind === 'sliding-log' ? state : undefined, limiter, now)
-    case 'sliding-weighted': return slidingWeighted.look(state?.kind === 'sliding-weighted' ? state : undefined, limiter, now)
-    case 'gcra': return gcra.look(state?.kind === 'gcra' ? state : undefined, limiter, now)
+    case 'fixed-window': return fixedWindow.look(state?.kind === 'fixed-window' ? state : undefined, limiter, asked)
+    case 'sliding-log': return slidingLog.look(state?.kind === 'sliding-log' ? state : undefined, limiter, asked)
+    case 'sliding-weighted': return slidingWeighted.look(state?.kind === 'sliding-weighted' ? state : undefined, limiter, asked)
+    case 'gcra': return gcra.look(state?.kind === 'gcra' ? state : undefined, limiter, asked)
   }
 }
 
-/** Takes one place, room or not. The state given may be changed and answered. */
-export function chargeWindow (limiter: WindowLimiter, state: WindowState | undefined, now: number): WindowState {
+/** Takes the places, room or not. The state given may be changed and answered. */
+export function chargeWindow (limiter: WindowLimiter, state: WindowState | undefined, asked: Asked): WindowState {
   switch (kindOf(limiter)) {
-    case 'fixed-window': return fixedWindow.charge(state?.kind === 'fixed-window' ? state : undefined, limiter, now)
-    case 'sliding-log': return slidingLog.charge(state?.kind === 'sliding-log' ? state : undefined, limiter, now)
-    case 'sliding-weighted': return slidingWeighted.charge(state?.kind === 'sliding-weighted' ? state : undefined, limiter, now)
-    case 'gcra': return gcra.charge(state?.kind === 'gcra' ? state : undefined, limiter, now)
+    case 'fixed-window': return fixedWindow.charge(state?.kind === 'fixed-window' ? state : undefined, limiter, asked)
+    case 'sliding-log': return slidingLog.charge(state?.kind === 'sliding-log' ? state : undefined, limiter, asked)
+    case 'sliding-weighted': return slidingWeighted.charge(state?.kind === 'sliding-weighted' ? state : undefined, limiter, asked)
+    case 'gcra': return gcra.charge(state?.kind === 'gcra' ? state : undefined, limiter, asked)
   }
 }
 
-/** Gives one place back. */
-export function refundWindow (limiter: WindowLimiter, state: WindowState, now: number): WindowState {
+/** Gives the places back. */
+export function refundWindow (limiter: WindowLimiter, state: WindowState, asked: Asked): WindowState {
   switch (state.kind) {
-    case 'fixed-window': return fixedWindow.refund(state, limiter, now)
-    case 'sliding-log': return slidingLog.refund(state, limiter, now)
-    case 'sliding-weighted': return slidingWeighted.refund(state, limiter, now)
-    case 'gcra': return gcra.refund(state, limiter, now)
+    case 'fixed-window': return fixedWindow.refund(state, limiter, asked)
+    case 'sliding-log': return slidingLog.refund(state, limiter, asked)
+    case 'sliding-weighted': return slidingWeighted.refund(state, limiter, asked)
+    case 'gcra': return gcra.refund(state, limiter, asked)
   }
 }
 

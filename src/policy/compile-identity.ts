@@ -61,7 +61,9 @@ function jwtOf (entry: NonNullable<IdentityDocument['jwt']>, path: DocumentPath,
 
 function placeOf (text: string, path: DocumentPath, report: Report): CredentialPlace | undefined {
   const [where, name, scheme, ...rest] = text.split(':')
-  if (where === 'body' && name?.startsWith('/') && scheme === undefined) return { in: 'body', pointer: pointerOf(name) }
+  if (where === 'body' && name?.startsWith('/') && scheme === undefined) {
+    return { in: 'body', pointer: pointerOf(name, path, report) }
+  }
   if (name !== undefined && name !== '' && rest.length === 0) {
     if (where === 'header' && (scheme === undefined || scheme === 'bearer')) {
       return { in: 'header', name: name.toLowerCase(), scheme }

@@ -1,4 +1,5 @@
 import type { ConcurrencyDocument, PolicyDocument } from '../config/schema.js'
+import { parsePointer } from '../json-pointer.js'
 import { compileIdentity } from './compile-identity.js'
 import { compileLimiter, keysOf, scoreOf } from './compile-limiters.js'
 import { compileRoutes } from './compile-routes.js'
@@ -79,27 +80,29 @@ function compileConcurrency (document: PolicyDocument, report: Report): Map<stri
       violation: entry.violation,
       score: scoreOf(entry, document.violations ?? {}),
       observe: entry.mode === 'observe',
-      stream: compileStream(entry),
+      stream: compileStream(entry, ['concurrency', name, 'stream'], report),
     })
   }
   return rules
 }
 
-function compileStream ({ stream }: ConcurrencyDocument): ConcurrencyRule['stream'] {
+function compileStream ({ stream }: ConcurrencyDocument, path: DocumentPath, report: Report): ConcurrencyRule['stream'] {
   if (stream === undefined) return undefined
+  const { id = '/streamId', repeat, aborted, active } = stream
+  const read = (pointer: string, ...key: string[]) => pointerOf(pointer, [...path, ...key], report)
   return {
-    id: pointerOf(stream.id ?? '/streamId'),
-    repeat: stream.repeat === undefined ? undefined : pointerOf(stream.repeat),
-    aborted: stream.aborted === undefined ? undefined : pointerOf(stream.aborted),
-    active: stream.active === undefined
-      ? undefined
-      : { path: stream.active.path, list: pointerOf(stream.active.list) },
+    id: read(id, 'id'),
+    repeat: repeat === undefined ? undefined : read(repeat, 'repeat'),
+    aborted: aborted === undefined ? undefined : read(aborted, 'aborted'),
+    active: active === undefined ? undefined : { path: active.path, list: read(active.list, 'active', 'list') },
   }
 }
 
-/** Parts of a JSON pointer (RFC 6901). */
-export function pointerOf (pointer: string): string[] {
-  return pointer.split('/').slice(1).map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+/** The parts of a JSON pointer; reports what is none. */
+export function pointerOf (pointer: string, path: DocumentPath, report: Report): readonly string[] {
+  const parts = parsePointer(pointer)
+  if (parts === undefined) report(path, JSON.stringify(pointer), 'a JSON pointer: /NAME/NAME, with ~0 for ~ and ~1 for / in a name')
+  return parts ?? []
 }
 
 function compileUpstream ({ upstream = {} }: PolicyDocument, report: Report): Policy['upstream'] {

@@ -39,6 +39,8 @@ export interface ScoreStore {
   book (breach: Breach, now: number): Booking | Promise<Booking>
   /** All records, or one subject's; a look, it changes nothing. */
   list (subject?: string): readonly ScoreRecord[] | Promise<readonly ScoreRecord[]>
+  /** Those of the subjects that have no violation after `since`, in order; a look at all of them at once. */
+  cleanSince (subjects: readonly string[], since: number): readonly string[] | Promise<readonly string[]>
   /** Sets a subject's scores (of one type) to 0; `total` stays. */
   reset (subject: string, type?: string): void | Promise<void>
 }

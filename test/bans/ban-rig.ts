@@ -33,11 +33,9 @@ export function keptStore (initial: readonly Ban[] = []) {
   }
   const store: BanStore = {
     load: async () => [...disk.values()],
-    save: async (changed, current) => {
-      const all = [...current]
+    save: async (changed) => {
       await pass(`save ${changed.map((ban) => ban.subject).join(' ')}`)
       for (const ban of changed) disk.set(ban.subject, ban)
-      if (all.length < changed.length) throw new Error('current lacks what changed')
     },
     remove: async (subjects) => {
       await pass(`remove ${subjects.join(' ')}`)

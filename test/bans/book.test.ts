@@ -131,6 +131,17 @@ t.test('the store is read at start: expired bans go, damaged ones hold, nonsense
   await t.rejects(broken.start(), /unreadable/)
 })
 
+t.test('a ban kept in another spelling is kept in ours from the start on, so that its lift lasts', async (t) => {
+  const { book, kept, log } = await startBook(t, { initial: [banOf('ip:2001:DB8::5/64'), banOf('ip:10.1.2.3/8'), banOf('user:A')] })
+  t.same([...kept.disk.keys()].sort(), ['ip:10.0.0.0/8', 'ip:2001:db8::/64', 'user:A'])
+  await book.lift('ip:10.0.0.0/8', { by: 'test' })
+  const after = createBanBook({ store: kept.store, clock: () => T0, log })
+  await after.start()
+  t.teardown(() => after.close())
+  t.equal(after.find([], '10.1.2.3', T0), undefined)
+  t.equal(after.find([], '2001:db8::9', T0)?.subject, 'ip:2001:db8::/64')
+})
+
 t.test('banning again never shortens, and an operator\'s word stays an operator\'s', async (t) => {
   const { book } = await startBook(t)
   await book.place([banOf('user:42', { expiresAt: null, source: 'admin', violation: 'manual', note: 'spam' })])

@@ -64,8 +64,7 @@ export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Excha
     params: {},
     body: undefined,
     json: undefined,
-    limiterStates: [],
-    lease: undefined,
+    decision: undefined,
     observed: [],
     ...more,
   }

@@ -1,5 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createConcurrency, type ConcurrencyOptions } from '../../src/concurrency/concurrency.js'
-import type { LeaseStore } from '../../src/concurrency/contract.js'
+import type { Lease, LeaseStore } from '../../src/concurrency/contract.js'
+import { chain } from '../../src/concurrency/settle.js'
 import type { AnswerObserver, Exchange } from '../../src/exchange.js'
 import type { Identity } from '../../src/identity/contract.js'
 import type { ConcurrencyRule, Plan, Policy, ReleaseRule } from '../../src/policy/contract.js'
@@ -60,8 +62,7 @@ export function exchangeOf (message: Message = {}): Exchange {
     params: message.params ?? {},
     body: message.body === undefined ? undefined : Buffer.from(JSON.stringify(message.body)),
     json: message.body,
-    limiterStates: [],
-    lease: undefined,
+    decision: undefined,
     observed: [],
   }
 }
@@ -79,6 +80,13 @@ function identityOf (message: Message): Identity {
   }
 }
 
+export interface Sending {
+  readonly verdict: Verdict | undefined
+  readonly exchange: Exchange
+  /** What the store granted it, given back or not. */
+  readonly leases: readonly Lease[]
+}
+
 export interface Gate {
   readonly room: ReturnType<typeof createConcurrency>
   readonly store: LeaseStore
@@ -90,7 +98,7 @@ export interface Gate {
   /** What the backend's active list answers; undefined: nothing. */
   active: ConcurrencyOptions['askActive']
   /** Sends a message to the check. */
-  send (message?: Message): Promise<{ verdict: Verdict | undefined, exchange: Exchange }>
+  send (message?: Message): Promise<Sending>
   /** Sends one that must pass, and lets the backend answer it with this stream. */
   start (stream: string, message?: Message): Promise<Exchange>
   /** Opens the backend's stream, of the head given. */
@@ -100,9 +108,17 @@ export interface Gate {
 
 export function createGate (store: LeaseStore = createMemoryLeases()): Gate {
   let count = 0
+  const granted = new AsyncLocalStorage<Lease[]>()
+  const watched: LeaseStore = {
+    ...store,
+    take: (request) => chain(store.take(request), (result) => {
+      if (result.granted) granted.getStore()?.push(request.lease)
+      return result
+    }),
+  }
   const gate: Gate = {
     room: createConcurrency({
-      store,
+      store: watched,
       askActive: (exchange, path) => {
         gate.asked.push(path)
         return gate.active(exchange, path)
@@ -125,7 +141,8 @@ export function createGate (store: LeaseStore = createMemoryLeases()): Gate {
     active: async () => undefined,
     async send (message) {
       const exchange = exchangeOf(message)
-      return { verdict: await gate.room.check(exchange), exchange }
+      const leases: Lease[] = []
+      return { verdict: await granted.run(leases, () => gate.room.check(exchange)), exchange, leases }
     },
     async start (stream, message) {
       const { verdict, exchange } = await gate.send(message)

@@ -95,12 +95,12 @@ class World {
   }
 
   async send (stream: string, repeat: string): Promise<void> {
-    const { verdict, exchange } = await this.gate.send({ body: { clientRequestId: repeat } })
+    const { verdict, exchange, leases: [lease] } = await this.gate.send({ body: { clientRequestId: repeat } })
     this.during = undefined
     if (verdict !== undefined) this.refusals++
-    if (exchange.lease === undefined) return
+    if (lease === undefined) return
     this.sent.push({
-      lease: exchange.lease.id,
+      lease: lease.id,
       exchange,
       observer: this.gate.room.observeMessage(exchange),
       stream,
@@ -108,7 +108,7 @@ class World {
       job: undefined,
       isPending: true,
       isRepetition: false,
-      safeUntil: exchange.lease.takenAt + leaseMs,
+      safeUntil: lease.takenAt + leaseMs,
     })
   }
 
@@ -131,7 +131,7 @@ class World {
     message.isPending = false
     const records = await this.records()
     const twin = records.find(({ id, stream, repeatKey }) =>
-      id !== message.lease && stream === message.stream && repeatKey === message.repeat)
+      id !== message.lease && stream === message.stream && repeatKey?.split(' ')[0] === message.repeat)
     answerJson(message.observer, { streamId: message.stream })
     if (twin !== undefined) this.join(message, twin.id)
     else if (records.some(({ id }) => id === message.lease)) message.safeUntil = this.gate.now + leaseMs

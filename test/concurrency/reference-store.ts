@@ -10,7 +10,7 @@ export function createReferenceStore (): LeaseStore {
     records = records.map((record) => record.id === id && record.expiresAt > now ? { ...record, ...members } : record)
   }
   return {
-    take (lease, max, leaseMs, now) {
+    take ({ lease, max, leaseMs, now }) {
       const held = live(lease.holder, lease.rule, now).length
       if (held >= max) return { granted: false, held }
       records.push({ ...lease, expiresAt: now + leaseMs })
@@ -22,7 +22,7 @@ export function createReferenceStore (): LeaseStore {
     release ({ id }) {
       records = records.filter((record) => record.id !== id)
     },
-    bind (lease, stream, repeatKey, now) {
+    bind ({ lease, stream, repeatKey, now }) {
       const original = live(lease.holder, lease.rule, now).find((record) => record.id !== lease.id &&
         record.stream === stream && record.repeatKey === repeatKey && repeatKey !== undefined)
       change(lease.id, now, { stream, boundAt: now, ...(repeatKey !== undefined && { repeatKey }) })

@@ -4,7 +4,6 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompress
 import fc from 'fast-check'
 import t from 'tap'
 import { BodyTap } from '../../src/concurrency/body-tap.js'
-import { followPointer, parseJson, parsePointer } from '../../src/concurrency/json-pointer.js'
 import { SseParser, type SseFrame } from '../../src/concurrency/sse-parser.js'
 import { isLast } from '../../src/concurrency/stream-observer.js'
 import { createGate, finalFrame, settle, type Gate } from './harness.js'
@@ -212,18 +211,4 @@ t.test('a decoder that cannot keep up is given up, not fed without bound', async
   await emptied(gate, 500)
   t.equal(await gate.held(), 1)
   t.strictSame(gate.errors, [])
-})
-
-t.test('JSON pointers see own members only', async (t) => {
-  t.strictSame(parsePointer(''), [])
-  t.strictSame(parsePointer('/a~1b/~0/'), ['a/b', '~', ''])
-  for (const bad of ['a', '#/a', '/~2', '/~']) t.throws(() => parsePointer(bad), TypeError)
-  const document = parseJson('{"a":[{"b":1}],"__proto__":{"c":2},"":3}')
-  t.equal(followPointer(document, parsePointer('/a/0/b')), 1)
-  t.equal(followPointer(document, parsePointer('/')), 3)
-  t.strictSame(followPointer(document, parsePointer('/__proto__/c')), 2, 'an own member of that name')
-  for (const pointer of ['/c', '/constructor', '/a/length', '/a/-', '/a/00', '/a/0/b/c', '/toString/name']) {
-    t.equal(followPointer(document, parsePointer(pointer)), undefined, pointer)
-  }
-  t.equal(followPointer('text', ['length']), undefined)
 })

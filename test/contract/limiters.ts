@@ -1,4 +1,4 @@
-import type { Hit, Limiter } from '../../src/limits/contract.js'
+import type { Charge, DecisionRequest, Hit, Limiter } from '../../src/limits/contract.js'
 import type { Breach } from '../../src/violations/contract.js'
 
 /** A limiter with what a test cares about; the rest is ordinary. */
@@ -24,7 +24,18 @@ export function limiterOf (name: string, part: Partial<Limiter> = {}): Limiter {
 }
 
 export function hitOf (limiter: Limiter, bucket = 'ip:203.0.113.9', part: Partial<Hit> = {}): Hit {
-  return { limiter, bucket, peek: false, breach: undefined, ...part }
+  return { limiter, bucket, subject: bucket, cost: 1, peek: false, breach: undefined, ...part }
+}
+
+let questions = 0
+
+/** Every question is a new one. */
+export function questionOf (hits: readonly Hit[], now: number): DecisionRequest {
+  return { id: `question-${questions++}`, hits, now }
+}
+
+export function chargeOf (limiter: Limiter, bucket: string, now: number): Charge {
+  return { limiter, bucket, subject: bucket, cost: 1, now }
 }
 
 export function breachFor (subject = 'user:42', part: Partial<Breach> = {}): Breach {

@@ -102,6 +102,20 @@ export function runScoreContract (t: Test, name: string, makeScores: MakeScores)
     t.match(await scores.book(breachFor('user:42', { type: 'a' }), START), { before: 0, after: 1 })
   })
 
+  t.test(`${name}: tells those of many subjects that have no violation after an instant`, async (t) => {
+    const scores = await makeScores(t, () => START)
+    await scores.book(breachFor('user:early'), START)
+    await scores.book(breachFor('user:late'), START)
+    await scores.book(breachFor('user:late', { type: 'logins', score: 0 }), START + 1)
+    await scores.book(breachFor('user:shadow', { shadow: true }), START + 1)
+    await scores.book(breachFor('user:forgiven'), START + 1)
+    await scores.reset('user:forgiven')
+    const subjects = ['user:shadow', 'user:late', 'user:forgiven', 'user:nobody', 'user:early', 'user:__proto__']
+    t.same(await scores.cleanSince(subjects, START), ['user:shadow', 'user:nobody', 'user:early', 'user:__proto__'])
+    t.same(await scores.cleanSince(subjects, START + 1), subjects)
+    t.same(await scores.cleanSince([], START), [])
+  })
+
   t.test(`${name}: hostile subjects and types are plain text`, async (t) => {
     const scores = await makeScores(t, () => START)
     for (const subject of ['user:__proto__', 'user:"}\n\u0000{', 'user:constructor']) {

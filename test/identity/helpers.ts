@@ -2,7 +2,8 @@ import { createHmac } from 'node:crypto'
 import type {
   ClientAddress, ClientRules, CredentialPlace, Identity, IdentityRequest, IdentitySource, JwtRules,
 } from '../../src/identity/contract.js'
-import { createIdentifier, type IdentifierOptions, type IdentityLog } from '../../src/identity/identity.js'
+import { createIdentifier, type IdentifierOptions } from '../../src/identity/identity.js'
+import type { Log } from '../../src/log.js'
 
 export const SECRET = 'a secret that only the backend and we know'
 /** The instant at which tests begin. */
@@ -28,7 +29,7 @@ export function requestWith (
 
 export interface LogLine { readonly level: 'warn' | 'info', readonly text: string }
 
-export function memoryLog (): IdentityLog & { readonly lines: LogLine[] } {
+export function memoryLog (): Pick<Log, 'info' | 'warn'> & { readonly lines: LogLine[] } {
   const lines: LogLine[] = []
   const write = (level: LogLine['level']) => (facts: object, message: string) => {
     lines.push({ level, text: JSON.stringify(facts) + ' ' + message })

@@ -14,13 +14,13 @@ const RUNS = { numRuns: 300 }
 function counting (limiter: WindowLimiter) {
   let state: WindowState | undefined
   return {
-    look: (now: number) => standingOf(limiter, state, now),
-    ask (now: number): boolean {
-      if (standingOf(limiter, state, now).remaining <= 0) return false
-      state = chargeWindow(limiter, state, now)
+    look: (now: number, cost = 1) => standingOf(limiter, state, { cost, now }),
+    ask (now: number, cost = 1): boolean {
+      if (standingOf(limiter, state, { cost, now }).remaining < cost) return false
+      state = chargeWindow(limiter, state, { cost, now })
       return true
     },
-    refund (now: number) { if (state !== undefined) state = refundWindow(limiter, state, now) },
+    refund (now: number, cost = 1) { if (state !== undefined) state = refundWindow(limiter, state, { cost, now }) },
     copy: () => structuredClone(state),
     restore (kept: WindowState | undefined) { state = kept },
   }
@@ -52,7 +52,16 @@ for (const { name, algorithm, naive } of cases) {
   })
 
   t.test(`${name}: retryAt is the first instant at which one more passes; a look changes nothing`, async () => {
-    fc.assert(fc.property(rules, steps, (rule, gaps) => { checkRetryAt({ ...rule, algorithm }, gaps) }), RUNS)
+    fc.assert(fc.property(rules, steps, (rule, gaps) => {
+      checkRetryAt({ ...rule, algorithm }, gaps)
+      for (const cost of [2, 5, 12]) checkRetryAt({ ...rule, algorithm }, gaps, cost)
+    }), RUNS)
+  })
+
+  t.test(`${name}: a cost of n is n places at once, all or none; so is its refund`, async () => {
+    fc.assert(fc.property(rules, steps, between(1, 12), (rule, gaps, pick) => {
+      checkCosts({ ...rule, algorithm }, gaps, pick)
+    }), RUNS)
   })
 
   t.test(`${name}: a refund undoes a charge`, async (t) => {
@@ -87,6 +96,8 @@ t.test('large sliding window: admits exactly what the weighted model admits, and
     const gaps = sequence.flatMap(([gap, hits]) => [gap, ...new Array<number>(hits).fill(0)])
     compare(counting({ ...rule, algorithm: 'sliding-window' }), naiveWeighted(rule), gaps)
     checkRetryAt({ ...rule, algorithm: 'sliding-window' }, gaps.filter((gap) => gap > 0))
+    checkRetryAt({ ...rule, algorithm: 'sliding-window' }, gaps.filter((gap) => gap > 0), 300)
+    checkCosts({ ...rule, algorithm: 'sliding-window' }, sequence.map(([gap]) => gap), 300)
   }), { numRuns: 25 })
 })
 
@@ -135,18 +146,43 @@ function compare (limiter: Counting, model: (now: number) => boolean, gaps: read
   }
 }
 
-function checkRetryAt (rule: NaiveRule & WindowLimiter, gaps: readonly number[]): void {
+/** What fits in a whole bucket. */
+function capacityOf ({ algorithm, burst, max }: NaiveRule & WindowLimiter): number {
+  return algorithm === 'gcra' ? burst : max
+}
+
+/** Requests of many costs, each asked as one and, of another limiter in the same state, place by place. */
+function checkCosts (rule: NaiveRule & WindowLimiter, gaps: readonly number[], pick: number): void {
+  const [whole, single] = [counting(rule), counting(rule)]
+  let now = START
+  for (const [index, gap] of gaps.entries()) {
+    now += gap
+    const cost = 1 + (index * pick) % (capacityOf(rule) + 1)
+    single.restore(whole.copy())
+    const passed = Array.from({ length: cost }, () => single.ask(now))
+    if (whole.ask(now, cost) !== passed.every(Boolean)) throw new Error(`${cost} at +${now - START}`)
+    if (!passed.every(Boolean)) continue
+    if (whole.look(now).remaining !== single.look(now).remaining) throw new Error('other places were taken')
+    if (index % 3 > 0) continue
+    whole.refund(now, cost)
+    passed.forEach(() => single.refund(now))
+    if (whole.look(now).remaining !== single.look(now).remaining) throw new Error('other places came back')
+  }
+}
+
+/** @param dear a cost, where a whole bucket holds so many */
+function checkRetryAt (rule: NaiveRule & WindowLimiter, gaps: readonly number[], dear = 1): void {
   const limiter = counting(rule)
+  const cost = Math.min(dear, capacityOf(rule))
   let now = START
   for (const gap of gaps) {
     limiter.ask(now += gap)
     const kept = JSON.stringify(limiter.copy())
-    const { remaining, retryAt, resetAt } = limiter.look(now)
+    const { remaining, retryAt, resetAt } = limiter.look(now, dear)
     if (JSON.stringify(limiter.copy()) !== kept) throw new Error('the look changed something')
-    if (remaining > 0) continue
-    if (limiter.look(retryAt - 1).remaining > 0) throw new Error('retryAt is late')
-    if (limiter.look(retryAt).remaining === 0) throw new Error('retryAt is early')
-    const full = rule.algorithm === 'gcra' ? rule.burst : rule.max
-    if (limiter.look(resetAt).remaining !== full) throw new Error('resetAt is early')
+    if (remaining >= cost) continue
+    if (limiter.look(retryAt - 1).remaining >= cost) throw new Error('retryAt is late')
+    if (limiter.look(retryAt).remaining < cost) throw new Error('retryAt is early')
+    if (limiter.look(resetAt).remaining !== capacityOf(rule)) throw new Error('resetAt is early')
   }
 }

@@ -102,8 +102,7 @@ export function exchangeOf (part: ExchangePart = {}): Exchange {
     params: {},
     body: undefined,
     json: undefined,
-    limiterStates: [],
-    lease: undefined,
+    decision: undefined,
     observed: [],
   }
 }

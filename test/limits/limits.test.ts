@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { parseList } from 'structured-headers'
 import type { Exchange } from '../../src/exchange.js'
-import type { CounterStore, Limiter } from '../../src/limits/contract.js'
+import type { CounterStore, DecisionRequest, Limiter } from '../../src/limits/contract.js'
 import { createLimitsCheck, createRefund, observeCountedAnswers } from '../../src/limits/limits.js'
 import { rateHeaders } from '../../src/limits/rate-headers.js'
 import { createMemoryCounters } from '../../src/stores/memory/counters.js'
@@ -20,6 +20,7 @@ function openRoom () {
   const scores = createScoresInProcess({ clock, retentionMs: 86_400_000 })
   const counters = createMemoryCounters({ scores })
   const journal: ViolationRecord[] = []
+  let ids = 0
   const banned: string[] = []
   const { log } = collectLog()
   const violations = createViolations({
@@ -35,7 +36,7 @@ function openRoom () {
     log,
   })
   const checkOf = (limiters: readonly Limiter[], store: CounterStore = counters) =>
-    createLimitsCheck({ limiters, store, violations, clock })
+    createLimitsCheck({ limiters, store, violations, clock, newId: () => `decision-${ids++}` })
   return { time, clock, scores, counters, journal, banned, log, checkOf }
 }
 
@@ -85,7 +86,7 @@ t.test('the user bucket is untouched by what the address limiter refuses; one ad
   t.equal(await passing(check, 1, { user: 'bob' }), 1)
   const exchange = exchangeOf({ user: 'bob' })
   await check(exchange)
-  t.equal(exchange.limiterStates[1]?.remaining, 39, 'one of 40 is used, by the message that passed')
+  t.equal(exchange.decision?.states[1]?.remaining, 39, 'one of 40 is used, by the message that passed')
   t.same(room.scores.list().map(({ subject, score }) => [subject, score]), [['user:bob', 1]])
 })
 
@@ -115,7 +116,7 @@ t.test('keys combine, and a global one is shared by all', async (t) => {
   for (const part of [{ user: 'ann' }, { user: 'bob' }, { user: 'ann', address: '203.0.113.10' }]) {
     const exchange = exchangeOf(part)
     t.equal(pair(exchange), undefined)
-    buckets.add(exchange.limiterStates[0]?.bucket ?? '')
+    buckets.add(exchange.decision?.states[0]?.bucket ?? '')
   }
   t.same([...buckets], ['ip:203.0.113.9+user:ann', 'ip:203.0.113.9+user:bob', 'ip:203.0.113.10+user:ann'])
   const all = room.checkOf([limiterOf('all', { key: ['global'], max: 2 })])
@@ -147,7 +148,8 @@ t.test('what another site makes a browser send is limited but not scored; naviga
   const crossSite = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' }
   t.equal(asLimit(t, await check(exchangeOf({ user: 'ann', headers: crossSite }))).booking, undefined)
   t.same(room.scores.list(), [])
-  await check(exchangeOf({ user: 'ann', headers: { ...crossSite, 'sec-fetch-mode': 'navigate' } }))
+  const own = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document', 'sec-fetch-user': '?1' }
+  await check(exchangeOf({ user: 'ann', headers: { ...crossSite, ...own } }))
   await check(exchangeOf({ user: 'ann', headers: { ...crossSite, 'sec-fetch-site': 'same-site' } }))
   t.match(room.scores.list(), [{ subject: 'user:ann', score: 2 }])
 })
@@ -242,7 +244,7 @@ t.test('a refund gives back what the request was charged, and no more', async (t
   refund(exchange)
   const after = exchangeOf({ user: 'ann' })
   await check(after)
-  t.same(after.limiterStates.map(({ remaining }) => remaining), [3, 3, 1])
+  t.same(after.decision?.states.map(({ remaining }) => remaining), [3, 3, 1])
 })
 
 t.test('observe mode notes what it would have refused, in a score of its own, and bans nobody', async (t) => {
@@ -255,7 +257,7 @@ t.test('observe mode notes what it would have refused, in a score of its own, an
   t.same(room.scores.list(), [])
   t.same(room.banned, [])
   t.match(room.journal, [{ mode: 'observe', type: 'message_limit', violation_count: 20, ban: true, ban_duration: 7_200_000 }])
-  t.same(rateHeaders(exchange.limiterStates, NOW), [], 'and the client sees nothing of it')
+  t.same(rateHeaders(exchange.decision), [], 'and the client sees nothing of it')
 })
 
 t.test('every limiter of the route stands in the draft headers, the nearest to refusal in the older ones [6]', async (t) => {
@@ -265,27 +267,60 @@ t.test('every limiter of the route stands in the draft headers, the nearest to r
   const first = exchangeOf({ user: 'ann' })
   await check(first)
   room.time.now += 500
-  const headers = Object.fromEntries(rateHeaders(first.limiterStates, room.time.now))
+  const headers = Object.fromEntries(rateHeaders(first.decision))
   t.equal(headers['ratelimit-policy'], '"messageIp";q=3;w=60, "messageUser";q=2;w=300, "odd \\"name\\" \\\\ ?";q=100;w=2')
-  t.equal(headers['ratelimit'], '"messageIp";r=2;t=60, "messageUser";r=1;t=300, "odd \\"name\\" \\\\ ?";r=99;t=1')
+  t.equal(headers['ratelimit'], '"messageIp";r=2;t=60, "messageUser";r=1;t=300, "odd \\"name\\" \\\\ ?";r=99;t=2')
   t.same(parseList(headers['ratelimit'] ?? '').map(([name]) => name), ['messageIp', 'messageUser', 'odd "name" \\ ?'])
   t.match(headers, { 'x-ratelimit-limit': '2', 'x-ratelimit-remaining': '1', 'x-ratelimit-reset': String((NOW + 300_000) / 1000) })
 
   for (let i = 0; i < 2; i++) await check(exchangeOf({ user: 'ann' }))
   const refused = exchangeOf({ user: 'ann' })
   t.match(await check(refused), { limiter: 'messageIp' })
-  t.match(Object.fromEntries(rateHeaders(refused.limiterStates, room.time.now)), {
+  t.match(Object.fromEntries(rateHeaders(refused.decision)), {
     ratelimit: /^"messageIp";r=0;t=60, "messageUser";r=0;t=300/, 'x-ratelimit-remaining': '0', 'x-ratelimit-limit': '2',
   })
-  t.same(rateHeaders([], NOW), [])
+  t.same(rateHeaders(undefined), [])
 })
 
 t.test('a store that answers later is waited for', async (t) => {
   const room = openRoom()
-  const slow: CounterStore = { ...room.counters, decide: async (hits, now) => room.counters.decide(hits, now) }
+  const slow: CounterStore = { ...room.counters, decide: async (request) => room.counters.decide(request) }
   const check = room.checkOf([limiterOf('one', { max: 1 })], slow)
   const asked = check(exchangeOf())
   t.type(asked, Promise)
   t.equal(await asked, undefined)
   t.match(await check(exchangeOf()), { kind: 'limit', booking: { after: 1 } })
+})
+
+t.test('a store that goes by its own clock is believed: what the client is told counts from its instant', async (t) => {
+  const room = openRoom()
+  const ahead: CounterStore = {
+    ...room.counters, decide: ({ id, hits, now }) => room.counters.decide({ id, hits, now: now + 86_400_000 }),
+  }
+  const check = room.checkOf([limiterOf('one', { max: 1 })], ahead)
+  const exchange = exchangeOf()
+  await check(exchange)
+  t.match(Object.fromEntries(rateHeaders(exchange.decision)), { ratelimit: '"one";r=0;t=60' })
+  t.match(await check(exchangeOf()), { retryAfterMs: 60_000, message: '' })
+})
+
+t.test('a decision has an id of its own, whatever a client calls its requests; each hit says whose it is', async (t) => {
+  const room = openRoom()
+  const asked: DecisionRequest[] = []
+  const noting: CounterStore = {
+    ...room.counters,
+    decide (request) {
+      asked.push(request)
+      return room.counters.decide(request)
+    },
+  }
+  const keys: Limiter['key'][] = [['ip'], ['user'], ['ip', 'user'], ['group'], ['user', 'group'], ['global']]
+  const check = room.checkOf(keys.map((key) => limiterOf(key.join('+'), { key })), noting)
+  for (let i = 0; i < 2; i++) await check(exchangeOf({ user: 'ann', group: 'g1' }))
+  t.equal(new Set(asked.map(({ id }) => id)).size, 2, 'both exchanges have the same id')
+  t.same(asked[0]?.hits.map(({ subject }) => subject),
+    ['ip:203.0.113.9', 'user:ann', 'user:ann', 'group:g1', 'user:ann', 'global'])
+  t.ok(asked[0]?.hits.every(({ cost }) => cost === 1))
+  await room.checkOf([limiterOf('guest', { key: ['user'], anonymous: 'ip' })], noting)(exchangeOf({ plan: { authRequired: true } }))
+  t.match(asked[2]?.hits, [{ subject: 'ip:203.0.113.9' }])
 })

@@ -17,7 +17,7 @@ try {
 
   async function act (word: string): Promise<void> {
     if (word === 'book') await stores.scores.book(breachFor(), Date.now())
-    if (word === 'ban') await stores.bans.save([banOf('user:42')], [banOf('user:42')])
+    if (word === 'ban') await stores.bans.save([banOf('user:42')])
   }
 } catch (error) {
   say(`refused ${(error as Error).message}`)

@@ -1,12 +1,12 @@
-import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { createSavedFile } from '../../src/files/saved-file.js'
+import { createSavedFile, replaceFile } from '../../src/files/saved-file.js'
 import type { ViolationRecord } from '../../src/violations/contract.js'
 import { createJournal, type JournalOptions } from '../../src/violations/journal.js'
 import { banOf } from '../contract/bans.js'
-import { breachFor, hitOf, limiterOf } from '../contract/limiters.js'
+import { breachFor, hitOf, limiterOf, questionOf } from '../contract/limiters.js'
 import { collectLog, freshDir, openStores } from './open-stores.js'
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
@@ -146,10 +146,10 @@ t.test('windows of limiters with persist survive a restart, others do not', asyn
   limiters.push(limiterOf('large kept', { algorithm: 'sliding-window', persist: true, max: 2000 }))
   const hits = limiters.map((limiter) => hitOf(limiter))
   const before = await openStores(t, { dataDir, clock: () => NOW })
-  await before.counters.decide(hits, NOW)
+  await before.counters.decide(questionOf(hits, NOW))
   await before.close()
   const after = await openStores(t, { dataDir, clock: () => NOW + 1 })
-  const { states } = await after.counters.decide(hits.map((hit) => ({ ...hit, peek: true })), NOW + 1)
+  const { states } = await after.counters.decide(questionOf(hits.map((hit) => ({ ...hit, peek: true })), NOW + 1))
   t.same(states.map(({ remaining }) => remaining), [1, 2, 1, 2, 1, 2, 1999])
   const muchLater = await openStores(t, { dataDir, clock: () => NOW + DAY })
   t.equal(muchLater.stats().buckets, 0)
@@ -162,12 +162,27 @@ t.test('a ban that cannot be written is rejected, told once, and on disk as soon
   const one = banOf('user:1')
   // A directory of that name stands in the way, for root too.
   await mkdir(join(dataDir, 'bans.json.tmp'))
-  for (let i = 0; i < 20; i++) await t.rejects(bans.save([one], [one]))
+  for (let i = 0; i < 20; i++) await t.rejects(bans.save([one]))
   t.equal(lines.filter(({ level }) => level === 'error').length, 1)
   await rm(join(dataDir, 'bans.json.tmp'), { recursive: true })
-  await bans.save([], [one])
+  await bans.save([])
   t.match(await readJson(dataDir, 'bans.json'), { bans: [{ subject: 'user:1' }] })
   t.match(lines.at(-1), { level: 'info' })
+})
+
+t.test('a file is replaced whole and with its own mode, whatever stood at its draft\'s name', async (t) => {
+  const dir = await freshDir(t)
+  const [path, elsewhere] = [join(dir, 'secret'), join(dir, 'elsewhere')]
+  const modeOf = async () => ((await stat(path)).mode & 0o777).toString(8)
+  await writeFile(`${path}.tmp`, 'left behind', { mode: 0o644 })
+  await replaceFile(path, ['a', 'b'], 0o600)
+  t.same([await readFile(path, 'utf8'), await modeOf()], ['ab', '600'])
+  await writeFile(elsewhere, 'untouched')
+  await symlink(elsewhere, `${path}.tmp`)
+  await replaceFile(path, ['c'])
+  t.same([await readFile(path, 'utf8'), await modeOf()], ['c', (0o640 & ~process.umask()).toString(8)])
+  t.equal(await readFile(elsewhere, 'utf8'), 'untouched')
+  t.same((await readdir(dir)).sort(), ['elsewhere', 'secret'])
 })
 
 t.test('a hundred saves at once are two writes, each holding all that was there when it began', async (t) => {

@@ -7,7 +7,7 @@ import { createScoreTable } from '../../src/stores/memory/score-table.js'
 import { runBanContract } from '../contract/bans.js'
 import { runCounterContract } from '../contract/counters.js'
 import { runLeaseContract } from '../contract/leases.js'
-import { breachFor, hitOf, limiterOf } from '../contract/limiters.js'
+import { breachFor, chargeOf, hitOf, limiterOf, questionOf } from '../contract/limiters.js'
 import { runScoreContract } from '../contract/scores.js'
 import { freshDir, openStores } from './open-stores.js'
 
@@ -29,12 +29,12 @@ const noScores = { book: () => { throw new Error('nothing is booked here') } }
 t.test('buckets are bounded: the one charged longest ago is given up first, and counted', async (t) => {
   const counters = createMemoryCounters({ scores: noScores, maxBuckets: 100 })
   const limiter = limiterOf('messageIp', { max: 1 })
-  for (let i = 0; i < 100; i++) counters.decide([hitOf(limiter, `ip:${i}`)], NOW)
-  counters.charge(limiter, 'ip:0', NOW)
-  counters.decide([hitOf(limiter, 'ip:100')], NOW)
+  for (let i = 0; i < 100; i++) counters.decide(questionOf([hitOf(limiter, `ip:${i}`)], NOW))
+  counters.charge(chargeOf(limiter, 'ip:0', NOW))
+  counters.decide(questionOf([hitOf(limiter, 'ip:100')], NOW))
   t.match(counters, { size: 100, evicted: 1 })
-  t.equal(counters.decide([hitOf(limiter, 'ip:0', { peek: true })], NOW).refused, 0, 'charged again lately, so kept')
-  t.equal(counters.decide([hitOf(limiter, 'ip:1', { peek: true })], NOW).refused, -1, 'given up')
+  t.equal(counters.decide(questionOf([hitOf(limiter, 'ip:0', { peek: true })], NOW)).refused, 0, 'charged again lately, so kept')
+  t.equal(counters.decide(questionOf([hitOf(limiter, 'ip:1', { peek: true })], NOW)).refused, -1, 'given up')
 })
 
 t.test('buckets that are whole again go without being asked for, and are not counted as given up', async (t) => {
@@ -50,7 +50,7 @@ t.test('logs of sliding windows weigh by their hits', async (t) => {
   const counters = createMemoryCounters({ scores: noScores, maxBuckets: 1000 })
   const limiter = limiterOf('cost', { max: 1000, algorithm: 'sliding-window' })
   for (let i = 0; i < 30; i++) {
-    for (let hit = 0; hit < 800; hit++) counters.charge(limiter, `ip:${i}`, NOW)
+    for (let hit = 0; hit < 800; hit++) counters.charge(chargeOf(limiter, `ip:${i}`, NOW))
   }
   t.ok(counters.size <= 10, `${counters.size} logs of 800 hits fit where 1000 plain buckets would`)
 })
@@ -72,7 +72,8 @@ t.test('score records are bounded, the quietest of the largest type goes first; 
 t.test('holders whose leases have run out are forgotten without being asked for', async (t) => {
   const stores = await openStores(t)
   const leaseOf = (i: number) => ({ id: `l${i}`, holder: `user:${i}`, rule: 'messages', takenAt: NOW })
-  for (let i = 0; i < 100; i++) await stores.leases.take(leaseOf(i), 1, 1000, NOW)
-  for (let i = 100; i < 160; i++) await stores.leases.take(leaseOf(i), 1, 1000, NOW + 5000)
+  const take = (i: number, now: number) => stores.leases.take({ lease: leaseOf(i), max: 1, leaseMs: 1000, now })
+  for (let i = 0; i < 100; i++) await take(i, NOW)
+  for (let i = 100; i < 160; i++) await take(i, NOW + 5000)
   t.ok(stores.stats().leaseHolders < 110, `${stores.stats().leaseHolders} are left`)
 })

@@ -7,26 +7,30 @@ export interface WindowRule {
   readonly burst: number
 }
 
-/** Where a bucket stands. A request passes while `remaining` is above 0. Instants in epoch milliseconds. */
+/** Where a bucket stands. A request passes while `remaining` is at least its cost. Instants in epoch milliseconds. */
 export interface Standing {
   readonly remaining: number
   /** The bucket is whole again, and may be forgotten. */
   readonly resetAt: number
-  /** One more request passes from here on; `now` while there is room. */
+  /** A request of the cost asked for passes from here on; `now` while there is room. */
   readonly retryAt: number
 }
 
+/** How many places, and when. */
+export interface Asked { readonly cost: number, readonly now: number }
+
 /**
  * One way of counting, over a small state that a store keeps. No state = a whole bucket.
- * States hold integers only, so that a port to Lua (doubles) computes the very same.
+ * States hold integers only, so that a port to Lua (doubles) computes the very same. A cost is a whole number from 1;
+ * a look is not asked about more than a whole bucket holds.
  */
 export interface WindowAlgorithm<State> {
   /** A look: changes nothing. */
-  look (state: State | undefined, rule: WindowRule, now: number): Standing
-  /** Takes one place whether or not there is room. May change the state it is given and answer that. */
-  charge (state: State | undefined, rule: WindowRule, now: number): State
-  /** Gives one place back. */
-  refund (state: State, rule: WindowRule, now: number): State
+  look (state: State | undefined, rule: WindowRule, asked: Asked): Standing
+  /** Takes the places whether or not there is room. May change the state it is given and answer that. */
+  charge (state: State | undefined, rule: WindowRule, asked: Asked): State
+  /** Gives the places back. */
+  refund (state: State, rule: WindowRule, asked: Asked): State
 }
 
 /** A system clock that jumped back by a window or more must not hold people in windows of the future. */

@@ -8,25 +8,25 @@ export interface FixedWindowState {
 }
 
 export const fixedWindow: WindowAlgorithm<FixedWindowState> = {
-  look (state, rule, now) {
+  look (state, rule, { cost, now }) {
     if (state === undefined || hasEnded(state, rule, now)) return { remaining: rule.max, resetAt: now, retryAt: now }
     const endsAt = state.startedAt + rule.windowMs
     const remaining = Math.max(0, rule.max - state.count)
-    return { remaining, resetAt: endsAt, retryAt: remaining > 0 ? now : endsAt }
+    return { remaining, resetAt: endsAt, retryAt: remaining >= cost ? now : endsAt }
   },
 
-  charge (state, rule, now) {
-    if (state === undefined) return { kind: 'fixed-window', startedAt: now, count: 1 }
+  charge (state, rule, { cost, now }) {
+    if (state === undefined) return { kind: 'fixed-window', startedAt: now, count: cost }
     if (hasEnded(state, rule, now)) {
       state.startedAt = now
       state.count = 0
     }
-    state.count++
+    state.count += cost
     return state
   },
 
-  refund (state, rule, now) {
-    if (!hasEnded(state, rule, now)) state.count = Math.max(0, state.count - 1)
+  refund (state, rule, { cost, now }) {
+    if (!hasEnded(state, rule, now)) state.count = Math.max(0, state.count - cost)
     return state
   },
 }

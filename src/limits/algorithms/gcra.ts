@@ -4,7 +4,7 @@ import { isOfTheFuture, type WindowAlgorithm, type WindowRule } from './algorith
  * The generic cell rate algorithm as a leaky bucket: places come back one by one every `windowMs / max`,
  * and at most `burst` may be taken at once.
  *
- * `debt` counts in places × `windowMs`: it grows by `windowMs` a request and shrinks by `max` a millisecond,
+ * `debt` counts in places × `windowMs`: it grows by `windowMs` a place and shrinks by `max` a millisecond,
  * so that no fraction ever arises.
  */
 export interface GcraState {
@@ -14,29 +14,29 @@ export interface GcraState {
 }
 
 export const gcra: WindowAlgorithm<GcraState> = {
-  look (state, rule, now) {
+  look (state, rule, { cost, now }) {
     const debt = debtAt(state, rule, now)
     const remaining = Math.floor((rule.burst * rule.windowMs - debt) / rule.windowMs)
-    const excess = debt - (rule.burst - 1) * rule.windowMs
+    const excess = debt - (rule.burst - cost) * rule.windowMs
     // A clock that stepped back sees the debt as of the instant it was made.
     const at = Math.max(now, state === undefined || debt === 0 ? now : state.at)
     return {
       remaining,
       resetAt: at + Math.ceil(debt / rule.max),
-      retryAt: remaining > 0 ? now : at + Math.ceil(excess / rule.max),
+      retryAt: remaining >= cost ? now : at + Math.ceil(excess / rule.max),
     }
   },
 
-  charge (state, rule, now) {
-    const debt = Math.min(debtAt(state, rule, now) + rule.windowMs, rule.burst * rule.windowMs)
+  charge (state, rule, { cost, now }) {
+    const debt = Math.min(debtAt(state, rule, now) + cost * rule.windowMs, rule.burst * rule.windowMs)
     if (state === undefined) return { kind: 'gcra', debt, at: now }
     state.at = isOfTheFuture(state.at, rule, now) ? now : Math.max(now, state.at)
     state.debt = debt
     return state
   },
 
-  refund (state, rule) {
-    state.debt = Math.max(0, state.debt - rule.windowMs)
+  refund (state, rule, { cost }) {
+    state.debt = Math.max(0, state.debt - cost * rule.windowMs)
     return state
   },
 }

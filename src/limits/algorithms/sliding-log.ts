@@ -1,6 +1,6 @@
 import { isOfTheFuture, type WindowAlgorithm, type WindowRule } from './algorithm.js'
 
-/** Every hit with its instant: in no stretch of `windowMs` do more than `max` pass. Exact, at 8 bytes a hit. */
+/** Every place taken, with its instant: in no stretch of `windowMs` do more than `max` pass. Exact, at 8 bytes a hit. */
 export interface SlidingLogState {
   readonly kind: 'sliding-log'
   /** Ascending; never more than `max`. */
@@ -8,34 +8,35 @@ export interface SlidingLogState {
 }
 
 export const slidingLog: WindowAlgorithm<SlidingLogState> = {
-  look (state, rule, now) {
+  look (state, rule, { cost, now }) {
     const hits = state?.hits ?? []
     const newest = hits.at(-1)
     if (newest === undefined || hasLeft(newest, rule, now)) return { remaining: rule.max, resetAt: now, retryAt: now }
     const live = hits.length - firstLive(hits, rule, now)
     const remaining = Math.max(0, rule.max - live)
-    // When full, one passes as soon as the oldest of the last `max` has left.
-    const blocking = hits[hits.length - rule.max] ?? now
-    return { remaining, resetAt: newest + rule.windowMs, retryAt: remaining > 0 ? now : blocking + rule.windowMs }
+    // When full, one passes as soon as the oldest of the last `max` has left; a dearer one waits for more to leave.
+    const blocking = hits[hits.length - rule.max + cost - 1] ?? now
+    return { remaining, resetAt: newest + rule.windowMs, retryAt: remaining >= cost ? now : blocking + rule.windowMs }
   },
 
-  charge (state, rule, now) {
-    if (state === undefined) return { kind: 'sliding-log', hits: [now] }
+  charge (state, rule, { cost, now }) {
+    const places = Math.min(cost, rule.max)
+    if (state === undefined) return { kind: 'sliding-log', hits: new Array<number>(places).fill(now) }
     const newest = state.hits.at(-1) ?? now
     if (hasLeft(newest, rule, now)) {
-      state.hits = [now]
+      state.hits = new Array<number>(places).fill(now)
       return state
     }
     // A clock that steps back a little must not break the order.
-    state.hits.push(Math.max(now, newest))
+    for (let taken = 0; taken < places; taken++) state.hits.push(Math.max(now, newest))
     // What lies before the last `max` decides nothing any more.
     const surplus = Math.max(firstLive(state.hits, rule, now), state.hits.length - rule.max)
     if (surplus > 0) state.hits.splice(0, surplus)
     return state
   },
 
-  refund (state) {
-    state.hits.pop()
+  refund (state, _rule, { cost }) {
+    state.hits.splice(-cost)
     return state
   },
 }

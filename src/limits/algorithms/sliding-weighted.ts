@@ -20,7 +20,7 @@ export interface SlidingWeightedState {
 interface View { readonly startedAt: number, readonly current: number, readonly previous: number }
 
 export const slidingWeighted: WindowAlgorithm<SlidingWeightedState> = {
-  look (state, rule, now) {
+  look (state, rule, { cost, now }) {
     const { startedAt, current, previous } = viewAt(state, rule, now)
     const elapsedMs = Math.max(0, now - startedAt)
     // In hits × milliseconds, so that everything stays an integer.
@@ -28,21 +28,23 @@ export const slidingWeighted: WindowAlgorithm<SlidingWeightedState> = {
     const remaining = Math.max(0, Math.floor(((rule.max - current) * rule.windowMs - weighted) / rule.windowMs))
     const endsAt = startedAt + rule.windowMs
     const resetAt = current > 0 ? endsAt + rule.windowMs : previous > 0 ? endsAt : now
-    return { remaining, resetAt, retryAt: remaining > 0 ? now : retryAt({ startedAt, current, previous }, rule) }
+    const passesAt = remaining >= cost ? now : retryAt({ startedAt, current, previous }, rule, cost)
+    return { remaining, resetAt, retryAt: passesAt }
   },
 
-  charge (state, rule, now) {
+  charge (state, rule, { cost, now }) {
     const view = viewAt(state, rule, now)
     const kept = state ?? { kind: 'sliding-weighted', startedAt: now, current: 0, previous: 0 }
     kept.startedAt = view.startedAt
     kept.previous = view.previous
-    kept.current = view.current + 1
+    kept.current = view.current + cost
     return kept
   },
 
-  refund (state) {
-    if (state.current > 0) state.current--
-    else state.previous = Math.max(0, state.previous - 1)
+  refund (state, _rule, { cost }) {
+    const ofCurrent = Math.min(cost, state.current)
+    state.current -= ofCurrent
+    state.previous = Math.max(0, state.previous - (cost - ofCurrent))
     return state
   },
 }
@@ -57,11 +59,11 @@ function viewAt (state: SlidingWeightedState | undefined, rule: WindowRule, now:
   return { startedAt: state.startedAt + rule.windowMs, current: 0, previous: state.current }
 }
 
-/** When the weight of the past has sunk far enough for one more. */
-function retryAt ({ startedAt, current, previous }: View, rule: WindowRule): number {
-  const room = rule.max - 1 - current
+/** When the weight of the past has sunk far enough. */
+function retryAt ({ startedAt, current, previous }: View, rule: WindowRule, cost: number): number {
+  const room = rule.max - cost - current
   if (room >= 0) return startedAt + rule.windowMs - Math.floor(room * rule.windowMs / previous)
   // Not in this window: in the next one these are the past.
-  const shareMs = Math.floor((rule.max - 1) * rule.windowMs / current)
+  const shareMs = Math.floor((rule.max - cost) * rule.windowMs / current)
   return startedAt + rule.windowMs + rule.windowMs - Math.min(rule.windowMs, shareMs)
 }

@@ -17,47 +17,31 @@ export interface MemoryBans extends BanStore {
 /** Bans on disk, synced before anybody is told that they are in force. Saving rejects when the disk does. */
 export function createMemoryBans ({ dataDir, clock, log }: MemoryStoreOptions): MemoryBans {
   const path = join(dataDir, FILE)
-  let bans: Iterable<Ban> = []
-  /** What is to be saved, whether or not the book of bans has it already. */
-  const changes = new Map<string, Change>()
-  const file = createSavedFile({ path, render: () => renderBans(merged(bans, changes)), delayMs: 0, log })
+  /** In the order in which they were saved, the latest last. */
+  const bans = new Map<string, Ban>()
+  const file = createSavedFile({ path, render: () => renderBans([...bans.values()]), delayMs: 0, log })
 
-  async function save (current: Iterable<Ban>): Promise<void> {
-    bans = current
-    const saved = new Map(changes)
-    await file.save()
-    for (const [subject, change] of saved) if (changes.get(subject) === change) changes.delete(subject)
+  function put (ban: Ban): void {
+    bans.delete(ban.subject)
+    bans.set(ban.subject, ban)
   }
 
   return {
     async load () {
       const kept = await readOwnFile({ path, parse: parseBans, clock, log }) ?? []
-      bans = kept
+      kept.forEach(put)
       return kept
     },
-    save (changed, current) {
-      for (const ban of changed) changes.set(ban.subject, { ban })
-      return save(current)
+    save (changed) {
+      changed.forEach(put)
+      return file.save()
     },
-    remove (subjects, current) {
-      for (const subject of subjects) changes.set(subject, { ban: undefined })
-      return save(current)
+    remove (subjects) {
+      for (const subject of subjects) bans.delete(subject)
+      return file.save()
     },
     file,
   }
-}
-
-/** A ban, or undefined for a lift. */
-interface Change { readonly ban: Ban | undefined }
-
-function merged (bans: Iterable<Ban>, changes: ReadonlyMap<string, Change>): Ban[] {
-  const bySubject = new Map<string, Ban>()
-  for (const ban of bans) bySubject.set(ban.subject, ban)
-  for (const [subject, { ban }] of changes) {
-    if (ban === undefined) bySubject.delete(subject)
-    else bySubject.set(subject, ban)
-  }
-  return [...bySubject.values()]
 }
 
 function * renderBans (bans: readonly Ban[]): Iterable<string> {

@@ -1,5 +1,7 @@
-import type { CounterStore, Decision, Hit, Limiter, LimiterState, ObservedRefusal } from '../../limits/contract.js'
-import { chargeWindow, refundWindow, standingOf, type WindowState } from '../../limits/window.js'
+import type {
+  Charge, CounterStore, Decision, DecisionRequest, Hit, Limiter, LimiterState, ObservedRefusal,
+} from '../../limits/contract.js'
+import { chargeWindow, refundWindow, standingOf, type Standing, type WindowState } from '../../limits/window.js'
 import type { Booking } from '../../verdict/verdict.js'
 import type { Breach } from '../../violations/contract.js'
 import { BucketTable } from './bucket-table.js'
@@ -19,69 +21,70 @@ export interface MemoryCountersOptions {
 }
 
 export interface MemoryCounters extends CounterStore {
-  decide (hits: readonly Hit[], now: number): Decision
-  charge (limiter: Limiter, bucket: string, now: number): void
-  refund (limiter: Limiter, bucket: string, now: number): void
+  decide (request: DecisionRequest): Decision
+  charge (charge: Charge): void
+  refund (charge: Charge): void
   /** For the operator's numbers. */
   readonly size: number
   readonly evicted: number
 }
 
-interface Put { readonly bucket: string, readonly state: WindowState, readonly now: number }
-
-/** Counters in process. Every call runs in one tick, which is all the atomicity there is to have. */
+/**
+ * Counters in process. Every call runs in one tick, which is all the atomicity there is to have, and no answer of theirs
+ * is ever lost, so that nobody asks twice under one id.
+ */
 export function createMemoryCounters (options: MemoryCountersOptions): MemoryCounters {
   const { scores, persisted = new BucketTable(MAX_PERSISTED_BUCKETS), onPersisted } = options
   const volatile = new BucketTable(options.maxBuckets ?? MAX_BUCKETS)
   const tableOf = (limiter: Limiter) => limiter.persist ? persisted : volatile
 
-  function put (limiter: Limiter, { bucket, state, now }: Put): LimiterState {
-    const standing = standingOf(limiter, state, now)
+  function stateOf ({ limiter, bucket }: Charge): WindowState | undefined {
+    return tableOf(limiter).get(keyOf(limiter, bucket))
+  }
+
+  function put (charge: Charge, state: WindowState): Standing {
+    const { limiter, bucket, now } = charge
+    const standing = standingOf(limiter, state, charge)
     tableOf(limiter).set(keyOf(limiter, bucket), state, { wholeAt: standing.resetAt, now })
     if (limiter.persist) onPersisted?.()
-    return { limiter, bucket, charged: true, ...standing }
+    return standing
   }
 
-  function charge (limiter: Limiter, bucket: string, now: number): LimiterState {
-    const state = chargeWindow(limiter, tableOf(limiter).get(keyOf(limiter, bucket)), now)
-    return put(limiter, { bucket, state, now })
+  function take (charge: Charge): Standing {
+    return put(charge, chargeWindow(charge.limiter, stateOf(charge), charge))
   }
 
-  function look ({ limiter, bucket }: Hit, now: number): LimiterState {
-    const state = tableOf(limiter).get(keyOf(limiter, bucket))
-    return { limiter, bucket, charged: false, ...standingOf(limiter, state, now) }
-  }
-
-  function decide (hits: readonly Hit[], now: number): Decision {
+  function decide ({ hits, now }: DecisionRequest): Decision {
     const states: LimiterState[] = []
     const observed: ObservedRefusal[] = []
     let refused = -1
     let booking: Booking | undefined
     for (let i = 0; i < hits.length; i++) {
-      const hit = hits[i] as Hit
-      const state = look(hit, now)
-      const isFull = state.remaining <= 0
-      states.push(refused >= 0 || isFull || hit.peek ? state : charge(hit.limiter, hit.bucket, now))
+      const { limiter, bucket, subject, cost, peek, breach } = hits[i] as Hit
+      const charge = { limiter, bucket, subject, cost, now }
+      const standing = standingOf(limiter, stateOf(charge), charge)
+      const isFull = standing.remaining < cost
+      states.push(refused >= 0 || isFull || peek
+        ? { limiter, bucket, subject, charged: 0, ...standing }
+        : { limiter, bucket, subject, charged: cost, ...take(charge) })
       if (refused >= 0 || !isFull) continue
-      const booked = hit.breach === undefined ? undefined : scores.book(hit.breach, now)
-      if (hit.limiter.observe) {
+      const booked = breach === undefined ? undefined : scores.book(breach, now)
+      if (limiter.observe) {
         observed.push({ hit: i, booking: booked })
       } else {
         refused = i
         booking = booked
       }
     }
-    return { states, refused, booking, observed }
+    return { at: now, states, refused, booking, observed }
   }
 
   return {
     decide,
-    charge (limiter, bucket, now) {
-      charge(limiter, bucket, now)
-    },
-    refund (limiter, bucket, now) {
-      const state = tableOf(limiter).get(keyOf(limiter, bucket))
-      if (state !== undefined) put(limiter, { bucket, state: refundWindow(limiter, state, now), now })
+    charge: (charge) => { take(charge) },
+    refund (charge) {
+      const state = stateOf(charge)
+      if (state !== undefined) put(charge, refundWindow(charge.limiter, state, charge))
     },
     get size () { return volatile.size + persisted.size },
     get evicted () { return volatile.evicted + persisted.evicted },

@@ -1,4 +1,4 @@
-import type { Lease, LeaseRecord, LeaseStore, TakeResult } from '../../concurrency/contract.js'
+import type { Binding, Lease, LeaseRecord, LeaseStore, TakeRequest, TakeResult } from '../../concurrency/contract.js'
 
 /** Holders looked at for every lease taken: what has run out goes without a timer. */
 const SWEPT_PER_TAKE = 2
@@ -7,10 +7,10 @@ const MAX_HOLDERS = 200_000
 type Slots = Map<string, LeaseRecord>
 
 export interface MemoryLeases extends LeaseStore {
-  take (lease: Lease, max: number, leaseMs: number, now: number): TakeResult
+  take (request: TakeRequest): TakeResult
   renew (lease: Lease, leaseMs: number, now: number): void
   release (lease: Lease): void
-  bind (lease: Lease, stream: string, repeatKey: string | undefined, now: number): LeaseRecord | undefined
+  bind (binding: Binding): LeaseRecord | undefined
   list (holder: string, rule: string, now: number): readonly LeaseRecord[]
   /** Holders with leases, some of which may have run out. */
   readonly size: number
@@ -60,7 +60,7 @@ export function createMemoryLeases (): MemoryLeases {
   }
 
   return {
-    take (lease, max, leaseMs, now) {
+    take ({ lease, max, leaseMs, now }) {
       sweep(now)
       const held = liveSlots(lease, now)?.size ?? 0
       if (held >= max) return { granted: false, held }
@@ -75,7 +75,7 @@ export function createMemoryLeases (): MemoryLeases {
       const slots = holders.get(keyOf(lease))
       if (slots?.delete(lease.id) === true && slots.size === 0) holders.delete(keyOf(lease))
     },
-    bind (lease, stream, repeatKey, now) {
+    bind ({ lease, stream, repeatKey, now }) {
       replace(lease, now, { stream, boundAt: now, ...(repeatKey === undefined ? {} : { repeatKey }) })
       if (repeatKey === undefined) return undefined
       const others = [...liveSlots(lease, now)?.values() ?? []].filter(({ id }) => id !== lease.id)

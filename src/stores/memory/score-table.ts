@@ -10,6 +10,7 @@ const PRECISION = 1e6
 export interface ScoreTable extends ScoreStore {
   book (breach: Breach, now: number): Booking
   list (subject?: string): readonly ScoreRecord[]
+  cleanSince (subjects: readonly string[], since: number): readonly string[]
   reset (subject: string, type?: string): void
   /** Takes a record over as it is, from a file. */
   put (record: ScoreRecord): void
@@ -87,6 +88,10 @@ export function createScoreTable ({ clock, retentionMs, maxRecords = MAX_RECORDS
       }
       return records
     },
+    cleanSince: (subjects, since) => subjects.filter((subject) => {
+      for (const known of byType.values()) if ((known.get(subject)?.updatedAt ?? since) > since) return false
+      return true
+    }),
     reset (subject, type) {
       for (const [each, subjects] of byType) {
         const record = type === undefined || type === each ? subjects.get(subject) : undefined

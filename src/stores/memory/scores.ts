@@ -16,6 +16,7 @@ const PRUNE_EVERY_MS = 60 * 60_000
 export interface ScoresInProcess extends ScoreStore {
   book (breach: Breach, now: number): Booking
   list: ScoreTable['list']
+  cleanSince: ScoreTable['cleanSince']
   reset: ScoreTable['reset']
   /** The real ones, without shadows. */
   readonly table: ScoreTable
@@ -31,7 +32,7 @@ export interface MemoryScores extends Omit<ScoresInProcess, 'table'> {
 export async function createMemoryScores (options: MemoryStoreOptions): Promise<MemoryScores> {
   const { dataDir, clock, log } = options
   const path = join(dataDir, FILE)
-  const { table, book, list, reset } = createScoresInProcess(options)
+  const { table, book, list, cleanSince, reset } = createScoresInProcess(options)
   const kept = await readOwnFile({ path, parse: parseViolations, clock, log }) ?? []
   // Quietest first, so that these are the first to go when there are too many.
   for (const record of kept.sort((a, b) => a.updatedAt - b.updatedAt)) table.put(record)
@@ -46,6 +47,7 @@ export async function createMemoryScores (options: MemoryStoreOptions): Promise<
       return booking
     },
     list,
+    cleanSince,
     reset (subject, type) {
       reset(subject, type)
       file.touch()
@@ -66,6 +68,7 @@ export function createScoresInProcess (options: Pick<MemoryStoreOptions, 'clock'
   return {
     book: (breach, now) => (breach.shadow ? shadows : table).book(breach, now),
     list: table.list,
+    cleanSince: table.cleanSince,
     reset (subject, type) {
       shadows.reset(subject, type)
       table.reset(subject, type)
