@@ -1,12 +1,10 @@
 import type { Check, Exchange } from '../exchange.js'
 import { isUserSubject, type Identity } from '../identity/contract.js'
-import type { BanVerdict, NotAllowedVerdict } from '../verdict/verdict.js'
+import { BANNED_MESSAGE, type BanVerdict, type NotAllowedVerdict } from '../verdict/verdict.js'
 import type { Access } from './access.js'
 import type { AddressUsers } from './address-users.js'
 import type { Ban, BanBook, FindOptions } from './contract.js'
 
-/** The words that the chat apps use, which their people and clients know. */
-const BANNED = 'Your account has been temporarily banned due to violations of our service.'
 const ALL_BANS: FindOptions = { manualOnly: false }
 const MANUAL_BANS: FindOptions = { manualOnly: true }
 
@@ -56,7 +54,7 @@ function refusal (ban: Ban, now: number): BanVerdict {
     kind: 'ban',
     rule: 'ban',
     status: 403,
-    message: BANNED,
+    message: BANNED_MESSAGE,
     subject: ban.subject,
     reason: ban.violation,
     expiresAt: ban.expiresAt,
@@ -70,7 +68,7 @@ function denial (subject: string): BanVerdict {
     kind: 'ban',
     rule: 'deny',
     status: 403,
-    message: BANNED,
+    message: BANNED_MESSAGE,
     subject,
     reason: 'denied',
     expiresAt: null,

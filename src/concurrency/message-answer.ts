@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { Exchange } from '../exchange.js'
 import type { ConcurrencyRule } from '../policy/contract.js'
 import type { TapReading } from './body-tap.js'
@@ -39,5 +40,7 @@ export function repeatKeyOf (exchange: Exchange, rule: ConcurrencyRule): string 
   const pointer = rule.stream?.repeat
   if (pointer === undefined) return undefined
   const key = followPointer(exchange.json, pointer)
-  return typeof key === 'string' && key !== '' && key.length <= maxNameLength ? key : undefined
+  if (typeof key !== 'string' || key === '' || key.length > maxNameLength) return undefined
+  // The name alone proves nothing: only the same message under the same name is a repetition.
+  return `${key} ${hash('sha256', exchange.body ?? '', 'base64url')}`
 }

@@ -98,9 +98,15 @@ export function breachOf (
   }
 }
 
-/** A navigation is the visitor's own doing as far as a browser can tell; anything else another site may have sent. */
+/**
+ * What another site made a visitor's browser send. A navigation is the visitor's own doing only when he set it off and
+ * it fills a whole tab: frames and forms that submit themselves are the other site's.
+ */
 function isCrossSite ({ headers }: Exchange): boolean {
-  return headers['sec-fetch-site'] === 'cross-site' && headers['sec-fetch-mode'] !== 'navigate'
+  if (headers['sec-fetch-site'] !== 'cross-site') return false
+  const isOwnNavigation = headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document' &&
+    headers['sec-fetch-user'] === '?1'
+  return !isOwnNavigation
 }
 
 function bringsBan ({ policy: { bans } }: Exchange, { booking }: Booked): boolean {
