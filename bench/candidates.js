@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort, hasCommand } from './processes.js'
 import { nginxPeer, nginxUpstream } from './nginx.js'
@@ -39,8 +39,6 @@ export async function startPortcullis ({ processes, workDir, core, options }, up
   const token = randomBytes(24).toString('base64url')
   const policy = join(workDir, `${name}.yaml`)
   writeFileSync(policy, `version: 1\npreset: ${preset}\nupstream: { forwarder: ${options.forwarder} }\n`)
-  const dataDir = join(workDir, `${name}-data`)
-  mkdirSync(dataDir)
   const started = await processes.start(name, {
     core,
     port,
@@ -49,7 +47,7 @@ export async function startPortcullis ({ processes, workDir, core, options }, up
       ...limits(),
       UPSTREAM_URL: upstream.url,
       PORTCULLIS_POLICY: policy,
-      DATA_DIR: dataDir,
+      DATA_DIR: mkdtempSync(join(workDir, 'data-')),
       GATEWAY_HOST: '127.0.0.1',
       GATEWAY_PORT: String(port),
       GATEWAY_TRUST_PROXY: 'loopback',

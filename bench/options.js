@@ -10,7 +10,7 @@ Measures Portcullis beside bare Fastify + @fastify/http-proxy and nginx, in turn
   --secs 4                    seconds of load per candidate and round
   --forwarder dispatch        dispatch or http-proxy: how Portcullis forwards
   --stream                    streams and a large upload instead of the scenarios
-  --node "--cpu-prof …"       options of node for Portcullis
+  --node="--cpu-prof …"       options of node for Portcullis
   --core 0 --load-core 1      where the gateways run, and where load and backend do`
 
 const DEFAULTS = Object.keys(SCENARIOS).join(',')

@@ -45,7 +45,7 @@ export function createProcesses (workDir) {
       closeSync(log)
       running.push(child)
       await untilOpen(port, () => {
-        if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}:\n${readFileSync(logFile, 'utf8').slice(0, 2000)}`)
+        if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}:\n${readFileSync(logFile, 'utf8').slice(-2000)}`)
       })
       return { name, pid: child.pid, url: `http://${HOST}:${port}` }
     },
