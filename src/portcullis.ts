@@ -3,6 +3,7 @@
  * so that tests run the whole product on their own clock.
  */
 import type { FastifyInstance } from 'fastify'
+import { createLearntAccounts } from './accounts/accounts.js'
 import { createAdminListener, loadAdminTokens } from './admin/admin.js'
 import { createAddressUsers, createBanBook, createBanPlacer, covers } from './bans/bans.js'
 import type { BanBook } from './bans/contract.js'
@@ -76,7 +77,7 @@ export async function createPortcullis (options: PortcullisOptions): Promise<Por
       listen: () => listen(settings, { gateway: gateway.app, admin }),
       reload: (next) => gateway.reload(next),
       close: async (graceMs) => {
-        await drain(gateway.app, rooms, graceMs)
+        await drain(gateway, rooms, graceMs)
         await admin.app.close()
         await bans.close()
         await journal.close()
@@ -117,7 +118,7 @@ function createRooms ({ stores, journal, metrics, clock, log }: Parts): { rooms:
   const refusals = createRefusalLog(log, clock)
   const { counters, leases } = stores
   const knownKeys = createKnownKeys(clock)
-  const common = { clock, log, metrics, open, refusals }
+  const common = { clock, log, metrics, open, refusals, accounts: createLearntAccounts() }
   return { bans, rooms: { ...common, bans, addressUsers, knownKeys, counters, leases, violations } }
 }
 
@@ -171,8 +172,14 @@ async function listen ({ gateway, admin }: Settings, apps: Listeners): Promise<L
 }
 
 /** Stops accepting, waits for what is under way, and cuts what outlives the grace. */
-async function drain (app: FastifyInstance, rooms: Rooms, graceMs: number): Promise<void> {
-  const cut = setTimeout(() => { rooms.open.closeAll() }, graceMs)
+async function drain ({ app, sockets }: Gateway, rooms: Rooms, graceMs: number): Promise<void> {
+  const cut = setTimeout(() => {
+    rooms.open.closeAll()
+    // Also those that never sent a whole request: they are in nobody's list.
+    app.server.closeAllConnections()
+    for (const socket of sockets) socket.destroy()
+  }, graceMs)
+  for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
   // A connection whose answer ended during the drain stays open for the next request, which must not come.
   const hangUp = setInterval(() => { app.server.closeIdleConnections() }, HANG_UP_MS)
   await app.close()

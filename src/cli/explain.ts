@@ -29,7 +29,8 @@ export function explain (policy: Policy, method: string, path: string): string {
   const readings = target === undefined ? undefined : table.explain(method, target.path)
   const matched = target === undefined ? undefined : table.match(method, target.path)
   if (readings === undefined || matched === undefined) return MALFORMED
-  const planner = createPlanner(policy, () => ({ headChecks: [], bodyChecks: [], needsBody: false, observers: [] }))
+  const nothing = { headChecks: [], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [] }
+  const planner = createPlanner(policy, () => nothing)
   const plan = planner.planOf(matched.entries)
   const lines = [
     `${method} ${path}`,
@@ -55,6 +56,7 @@ function checksOf (policy: Policy, plan: Plan): string[] {
       ? []
       : [`browser only (${plan.browser.level}), violation ${policy.browser.violation}, score ${policy.browser.score}`],
     ...plan.limiters.map(limiterText),
+    ...plan.accounts.map(({ email }) => `ban of the account that the e-mail at /${email.join('/')} names`),
     ...plan.concurrency.map(({ name, key, max, release, leaseMs }) =>
       `concurrency ${name}: ${max} in flight by ${key.join('+')}, freed by ${release}, lease ${durationText(leaseMs)}`),
     'forward to the backend',

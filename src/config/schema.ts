@@ -114,6 +114,11 @@ export const RouteEntry = Type.Object({
     on: oneOf('stream', 'abort'),
     id: Type.Optional(Text({ description: 'path:NAME: where the stream\'s id stands in this request' })),
   }, Strict)),
+  account: Type.Optional(Type.Object({
+    email: Text({ description: 'JSON pointer to the e-mail in the sign-in; in a form, its last part is the field' }),
+    learnEmail: Text({ description: 'JSON pointer to the e-mail in the answer to a sign-in that succeeded' }),
+    learnId: Text({ description: 'JSON pointer to the user\'s id in that answer' }),
+  }, Strict)),
   login: Type.Optional(Switch({ description: 'A sign-in navigation: refusals redirect to DOMAIN_CLIENT' })),
   reply: Type.Optional(oneOf('librechat-json', 'librechat-sse', 'problem')),
   mode: Type.Optional(Mode),

@@ -11,6 +11,8 @@ import type { Runtime } from './runtime.js'
 
 /** What a client may call its own request, when a trusted proxy vouches for it. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
+/** A name or an address, with or without a port; HTTP/1.0 may leave it out. */
+const HOST = /^[\w.:[\]-]{0,255}$/
 const NO_ENTRIES: MatchResult = { entries: [], params: {} }
 
 export interface AdmitOptions {
@@ -30,7 +32,7 @@ export function admit (
   const method = request.method as string
   if (method === 'TRACE' || method === 'CONNECT') return 'METHOD_REFUSED'
   // Which of two would a backend believe (RFC 9112 §3.2)?
-  if (hasSeveralHosts(request.rawHeaders)) return 'MALFORMED_REQUEST'
+  if (hasSeveralHosts(request.rawHeaders) || !HOST.test(request.headers.host ?? '')) return 'MALFORMED_REQUEST'
   const target = parseTarget(url)
   if (target === undefined) return 'MALFORMED_TARGET'
   const matched = isPreflight(request) ? NO_ENTRIES : runtime.table.match(method, target.path)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { createAccountCheck, createAccountLearner } from '../accounts/accounts.js'
 import { createAllowCheck, createBanCheck, type Access } from '../bans/bans.js'
 import { createBrowserCheck } from '../browser/browser.js'
 import type { Concurrency } from '../concurrency/concurrency.js'
@@ -7,6 +8,9 @@ import { observeCountedAnswers, createLimitsCheck } from '../limits/limits.js'
 import type { PlanParts, Policy, Requirements } from '../policy/contract.js'
 import { observing } from './guard.js'
 import type { Rooms } from './rooms.js'
+
+/** A sign-in that is larger is none of a person's. */
+const LARGEST_SIGN_IN = 16 * 1024
 
 export interface AssemblyOptions {
   readonly policy: Policy
@@ -28,14 +32,27 @@ export function assembleChecks (options: AssemblyOptions): (requirements: Requir
     ]
     const lease = requirements.concurrency.length === 0 ? [] : [options.concurrency.check]
     const identityInBody = options.readsBody && requirements.entries.length > 0
-    const needsBody = identityInBody || requirements.concurrency.some((rule) => rule.stream?.repeat !== undefined)
+    const bodyLimit = bodyLimitOf(requirements, options.policy, identityInBody)
+    const needsBody = bodyLimit > 0
     return {
       headChecks: [...banned, ...identityInBody ? [] : checks, ...needsBody ? [] : lease],
-      bodyChecks: [...identityInBody ? [...banned, ...checks] : [], ...needsBody ? lease : []],
-      needsBody,
+      bodyChecks: [
+        ...identityInBody ? [...banned, ...checks] : [],
+        ...accountChecks(requirements, options),
+        ...needsBody ? lease : [],
+      ],
+      lateChecks: options.policy.mode === 'enforce' ? banned : [],
+      bodyLimit,
       observers: observers(requirements, options),
     }
   }
+}
+
+/** 0: no check wants to see the body. */
+function bodyLimitOf ({ accounts, concurrency }: Requirements, policy: Policy, identityInBody: boolean): number {
+  if (accounts.length > 0) return Math.min(LARGEST_SIGN_IN, policy.maxInspectedBody)
+  const names = concurrency.some((rule) => rule.stream?.repeat !== undefined)
+  return identityInBody || names ? policy.maxInspectedBody : 0
 }
 
 /** Asked of every request, whatever its route, before anything else. */
@@ -68,12 +85,23 @@ function limitChecks ({ limiters }: Requirements, { rooms }: AssemblyOptions): C
   return [createLimitsCheck({ limiters, store, violations, clock, newId: randomUUID })]
 }
 
+/** A banned account is known by its e-mail before its owner has a token. */
+function accountChecks ({ accounts, mode }: Requirements, { policy, access, rooms }: AssemblyOptions): Check[] {
+  return accounts.map((rule) => {
+    const check = createAccountCheck({
+      rule, directory: rooms.accounts, book: rooms.bans, access, automatic: policy.bans.enabled,
+    })
+    return mode === 'observe' ? observing(check) : check
+  })
+}
+
 function observers (requirements: Requirements, { concurrency, rooms }: AssemblyOptions): ObserveAnswer[] {
   const { limiters } = requirements
   const counting = limiters.some((limiter) => limiter.countStatus.length > 0)
   return [
     ...counting ? [observeCountedAnswers({ limiters, store: rooms.counters, clock: rooms.clock, log: rooms.log })] : [],
     ...requirements.concurrency.length > 0 ? [concurrency.observeMessage] : [],
+    ...requirements.accounts.map((rule) => createAccountLearner(rule, rooms.accounts)),
     ...requirements.releases.map((release) => concurrency.observeRelease(release)),
   ]
 }

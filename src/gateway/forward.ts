@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import type { AnswerObserver, Exchange } from '../exchange.js'
 import { rateHeaders } from '../limits/rate-headers.js'
 import { faultVerdict } from '../replies/replies.js'
@@ -13,7 +13,7 @@ import type { Runtime } from './runtime.js'
 export interface Parties {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly handshake: { readonly socket: Duplex, readonly head: Buffer } | undefined
+  readonly handshake: { readonly socket: Socket, readonly head: Buffer } | undefined
   readonly runtime: Runtime
   readonly rooms: Rooms
 }

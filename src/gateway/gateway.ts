@@ -2,6 +2,7 @@
  * The public listener: every request passes these three steps from top to bottom.
  * What each step does stands in `turn.ts`; the checks and their order in `checks.ts`.
  */
+import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Access } from '../bans/bans.js'
 import type { Policy } from '../policy/contract.js'
@@ -12,6 +13,8 @@ import { attempt, guardBody, guardHead, handOver } from './turn.js'
 
 export interface Gateway {
   readonly app: FastifyInstance
+  /** Connections of clients, whatever has come of them. */
+  readonly sockets: ReadonlySet<Socket>
   readonly policy: Policy
   /** The lists of the policy in force. */
   readonly access: Access
@@ -22,6 +25,11 @@ export interface Gateway {
 export async function createGateway (policy: Policy, rooms: Rooms): Promise<Gateway> {
   let runtime = createRuntime(policy, rooms)
   const app = createListener()
+  const sockets = new Set<Socket>()
+  app.server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
   await app.register(async (scope) => {
     scope.decorateRequest('exchange', null)
     scope.decorateRequest('runtime', null)
@@ -39,6 +47,7 @@ export async function createGateway (policy: Policy, rooms: Rooms): Promise<Gate
   app.addHook('onClose', () => runtime.forwarder.close())
   return {
     app,
+    sockets,
     get policy () { return runtime.policy },
     get access () { return runtime.access },
     reload: (next) => { runtime = replaceRuntime(runtime, next, rooms) },

@@ -1,7 +1,8 @@
 import http, { ServerResponse, type IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { answerClientError } from './client-error.js'
+import { hangUp } from './hang-up.js'
 
 /** The one path that Fastify's own router is shown. */
 export const ONLY_PATH = '/'
@@ -13,7 +14,7 @@ export interface RawRequest extends IncomingMessage {
   /** The target as sent; Fastify is shown another. */
   originalUrl?: string
   /** Set on WebSocket handshakes. */
-  handshake?: { readonly socket: Duplex, readonly head: Buffer }
+  handshake?: { readonly socket: Socket, readonly head: Buffer }
 }
 
 /**
@@ -47,13 +48,18 @@ function isHandshake ({ method, headers }: IncomingMessage): boolean {
 
 /** A handshake walks through the same hooks as any request, with a response that writes to its socket. */
 function acceptUpgrades (app: FastifyInstance): void {
-  app.server.on('upgrade', (request: RawRequest, socket: Duplex, head: Buffer) => {
+  app.server.on('upgrade', (request: RawRequest, socket: Socket, head: Buffer) => {
     socket.on('error', () => socket.destroy())
-    request.handshake = { socket, head }
-    const response = new ServerResponse(request)
-    response.assignSocket(socket as never)
-    response.shouldKeepAlive = false
-    response.on('finish', () => { socket.end() })
-    app.routing(request, response)
+    try {
+      request.handshake = { socket, head }
+      const response = new ServerResponse(request)
+      // Throws when a request before this one is still being answered: whoever pipelines a handshake is no WebSocket client.
+      response.assignSocket(socket)
+      response.shouldKeepAlive = false
+      response.on('finish', () => hangUp(socket))
+      app.routing(request, response)
+    } catch {
+      socket.destroy()
+    }
   })
 }

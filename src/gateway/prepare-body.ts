@@ -1,14 +1,21 @@
 import type { IncomingMessage } from 'node:http'
 import type { Exchange } from '../exchange.js'
+import type { Identifier } from '../identity/contract.js'
 import { identityRequest } from './admit.js'
 import { readBody, type ReadFailure } from './read-body.js'
 import type { Runtime } from './runtime.js'
+
+/** Lists and maps in one body; a chat message has a few, with quotes and files perhaps hundreds. */
+const MOST_BRACKETS = 20_000
+const OPEN_LIST = 0x5b
+const OPEN_MAP = 0x7b
 
 /** Reads the body that the plan's checks wait for, and completes the identity with what it says. */
 export async function prepareBody (
   request: IncomingMessage, exchange: Exchange, { identifier, access }: Runtime
 ): Promise<ReadFailure | undefined> {
-  const body = await readBody(request, { maxBytes: exchange.policy.maxInspectedBody })
+  if (!isWanted(exchange, identifier)) return undefined
+  const body = await readBody(request, { maxBytes: exchange.plan.bodyLimit })
   if (typeof body === 'string') return body
   exchange.body = body
   exchange.json = parseJson(body)
@@ -19,10 +26,26 @@ export async function prepareBody (
   return undefined
 }
 
+/** What only tells one message of a user from another need not be read of nobody. */
+function isWanted ({ identity, plan }: Exchange, { readsBody }: Identifier): boolean {
+  return readsBody || plan.accounts.length > 0 || identity.user !== undefined
+}
+
+/** Undefined: no JSON, or deeper than any honest body, which would cost a multiple of its size to take apart. */
 export function parseJson (body: Buffer): unknown {
+  if (isDeep(body)) return undefined
   try {
     return JSON.parse(body.toString())
   } catch {
     return undefined
   }
+}
+
+/** Counts brackets without minding texts: a body of nothing but brackets in texts is not worth more care. */
+function isDeep (body: Buffer): boolean {
+  let brackets = 0
+  for (const byte of body) {
+    if ((byte === OPEN_LIST || byte === OPEN_MAP) && ++brackets > MOST_BRACKETS) return true
+  }
+  return false
 }

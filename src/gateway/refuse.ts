@@ -54,10 +54,8 @@ export function send ({ request, response }: Sides, reply: Reply, own: Reply['he
   for (const [name, value] of reply.headers) head.push(name, value)
   for (const [name, value] of own) head.push(name, value)
   head.push('content-length', String(Buffer.byteLength(reply.body)))
-  if (hasLargeUnreadBody(request)) {
-    head.push('connection', 'close')
-    discardRest(request, response)
-  }
+  if (hasLargeUnreadBody(request)) head.push('connection', 'close')
+  if (!request.complete) discardRest(request, response)
   response.writeHead(reply.status, head)
   response.end(request.method === 'HEAD' ? undefined : reply.body)
 }

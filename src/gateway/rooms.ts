@@ -1,3 +1,4 @@
+import type { AccountDirectory } from '../accounts/contract.js'
 import type { AddressUsers } from '../bans/bans.js'
 import type { BanBook } from '../bans/contract.js'
 import type { Clock } from '../clock.js'
@@ -18,6 +19,8 @@ export interface Rooms {
   readonly bans: BanBook
   /** Who was seen on which address. */
   readonly addressUsers: AddressUsers
+  /** Whose account an e-mail names. */
+  readonly accounts: AccountDirectory
   /** API keys that the backend has accepted. */
   readonly knownKeys: KnownKeys
   readonly counters: CounterStore

@@ -115,6 +115,12 @@ export function handOver (turn: Turn): void {
   const exchange = request.exchange as Exchange
   const runtime = request.runtime as Runtime
   const { handshake } = request.raw as RawRequest
+  // A ban may have come while the request waited for its body, a key or the backend's word.
+  const late = runChecks(exchange.plan.lateChecks, exchange)
+  if (late !== undefined) {
+    runtime.concurrency.release(exchange)
+    return settle(turn, late)
+  }
   for (const verdict of exchange.observed) rooms.refusals.observed(exchange, verdict)
   forward(exchange, { request: request.raw, response: reply.raw, handshake, runtime, rooms })
 }

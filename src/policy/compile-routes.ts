@@ -1,6 +1,6 @@
 import type { PolicyDocument, RouteDocument } from '../config/schema.js'
 import type { Limiter } from '../limits/contract.js'
-import type { DocumentPath, Report } from './compile.js'
+import { pointerOf, type DocumentPath, type Report } from './compile.js'
 import type { ConcurrencyRule, ReleaseRule, RouteEntry } from './contract.js'
 import { validatePattern } from './route-pattern.js'
 
@@ -39,6 +39,13 @@ function compileRoute (entry: RouteDocument, index: number, rules: Known): Route
     limiters: limitersOf(entry, path, rules),
     concurrency: concurrencyOf(entry.concurrency, [...path, 'concurrency'], rules),
     releases: releasesOf(entry, path, rules),
+    account: entry.account === undefined
+      ? undefined
+      : {
+          email: pointerOf(entry.account.email, [...path, 'account', 'email'], report),
+          learnEmail: pointerOf(entry.account.learnEmail, [...path, 'account', 'learnEmail'], report),
+          learnId: pointerOf(entry.account.learnId, [...path, 'account', 'learnId'], report),
+        },
     login: entry.login ?? false,
     reply: entry.reply ?? document.reply ?? 'problem',
     mode: entry.mode,

@@ -1,4 +1,5 @@
 import type { Check, ObserveAnswer } from '../exchange.js'
+import type { AccountRule } from '../accounts/contract.js'
 import type { ClientRules, IdentitySource } from '../identity/contract.js'
 import type { Limiter, LimiterKey } from '../limits/contract.js'
 
@@ -61,6 +62,8 @@ export interface RouteEntry {
   readonly limiters: readonly Limiter[]
   readonly concurrency: ConcurrencyRule | undefined
   readonly releases: ReleaseRule | undefined
+  /** A sign-in that names an account by its e-mail. */
+  readonly account: AccountRule | undefined
   readonly login: boolean
   readonly reply: DialectName
   readonly mode: PolicyMode | undefined
@@ -77,6 +80,7 @@ export interface Requirements {
   readonly limiters: readonly Limiter[]
   readonly concurrency: readonly ConcurrencyRule[]
   readonly releases: readonly ReleaseRule[]
+  readonly accounts: readonly AccountRule[]
   readonly login: boolean
 }
 
@@ -86,8 +90,10 @@ export interface PlanParts {
   readonly headChecks: readonly Check[]
   /** Checks that need the body, or must come behind those that do. */
   readonly bodyChecks: readonly Check[]
-  /** The body is read (bounded) before `bodyChecks`. */
-  readonly needsBody: boolean
+  /** Asked once more at the moment of forwarding, of whoever had to wait: what they forbid may have come meanwhile. */
+  readonly lateChecks: readonly Check[]
+  /** The body is read before `bodyChecks`, up to so many bytes; 0: it is not read. */
+  readonly bodyLimit: number
   readonly observers: readonly ObserveAnswer[]
 }
 

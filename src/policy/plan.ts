@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { AccountRule } from '../accounts/contract.js'
 import type { Limiter } from '../limits/contract.js'
 import type {
   ConcurrencyRule, DialectName, Plan, PlanParts, Policy, PolicyMode, ReleaseRule, Requirements, RouteEntry,
@@ -72,6 +73,7 @@ function merge (policy: Policy, entries: readonly RouteEntry[]): Requirements {
     limiters: mergeRules<Limiter>(active, (entry) => entry.limiters, observes),
     concurrency: mergeRules<ConcurrencyRule>(active, (entry) => entry.concurrency ?? [], observes),
     releases: active.flatMap((entry): ReleaseRule[] => entry.releases === undefined ? [] : [entry.releases]),
+    accounts: active.flatMap((entry): AccountRule[] => entry.account === undefined ? [] : [entry.account]),
     login: active.some((entry) => entry.login),
   }
 }

@@ -10,9 +10,9 @@ import {
  */
 
 /** Real clients need a handful. A path with more is built to have them, and is answered 400. */
-const maxReadings = 256
+const maxReadings = 64
 /** All readings together, in characters: bounds the work that one long path can cause. */
-const maxCharacters = 128 * 1024
+const maxCharacters = 16 * 1024
 
 /** What makes a path ambiguous: escapes, parameters, empty or dot segments, a trailing slash. */
 const ambiguous = /^(?!\/)|[%;\\?#]|\/[/.]|.\/$/
@@ -52,12 +52,11 @@ export function readingsOf (path: string): readonly string[] | undefined {
 
 /** Adds what the transforms make of the readings, until nothing new comes; false: too many. */
 function close (readings: Set<string>, steps: readonly Transform[]): boolean {
-  let characters = 0
   // A Set's iteration also visits what is added on the way.
   for (const reading of readings) {
-    characters += reading.length
-    if (readings.size > maxReadings || characters > maxCharacters) return false
     for (const step of steps) readings.add(step(reading))
+    // None is longer than the path that it was made of, so that their number and its length bound the work.
+    if (readings.size > maxReadings || readings.size * reading.length > maxCharacters) return false
   }
   return true
 }

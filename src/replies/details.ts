@@ -49,6 +49,7 @@ function concurrencyDetails (verdict: ConcurrencyVerdict, context: ReplyContext)
 }
 
 function banDetails (verdict: BanVerdict) {
+  if (verdict.bare === true) return { type: 'ban' }
   return {
     type: 'ban',
     reason: verdict.reason,

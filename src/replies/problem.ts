@@ -42,10 +42,12 @@ function titleOf (verdict: Verdict): string {
 
 function membersOf (verdict: Verdict): Record<string, unknown> {
   switch (verdict.kind) {
-    case 'ban': return {
-      reason: verdict.reason,
-      expiresAt: verdict.expiresAt === null ? null : new Date(verdict.expiresAt).toISOString(),
-    }
+    case 'ban': return verdict.bare === true
+      ? {}
+      : {
+          reason: verdict.reason,
+          expiresAt: verdict.expiresAt === null ? null : new Date(verdict.expiresAt).toISOString(),
+        }
     case 'limit': return { 'violated-policies': [verdict.limiter] }
     case 'concurrency': return { limit: verdict.limit, pendingRequests: verdict.pending }
     case 'non-browser':

@@ -32,6 +32,7 @@ const FATES: ReadonlyMap<string, Fate> = new Map<string, Fate>([
   ['trailer', 'drop'], ['expect', 'drop'],
   ['x-forwarded-for', 'drop'], ['x-forwarded-proto', 'drop'], ['x-forwarded-host', 'drop'], ['x-request-id', 'drop'],
   ['forwarded', 'vouched'], ['x-real-ip', 'vouched'], ['cf-connecting-ip', 'vouched'], ['true-client-ip', 'vouched'],
+  ['x-client-ip', 'vouched'], ['x-cluster-client-ip', 'vouched'], ['fastly-client-ip', 'vouched'],
   ['x-http-method-override', 'override'], ['x-http-method', 'override'], ['x-method-override', 'override'],
   // They make some backends serve another path than the one that was matched.
   ['x-original-url', 'override'], ['x-rewrite-url', 'override'],
@@ -70,7 +71,8 @@ export function prepareOutbound (input: OutboundInput): Outbound {
   host = input.target.authority ?? host
   if (rules.host === 'preserve' && host !== undefined && host !== '') headers[1] = host
   if (body !== undefined && (sized || body.length > 0)) headers.push('content-length', String(body.length))
-  pushForwarding(headers, client, input.requestId)
+  // Only a trusted proxy knows better than the target itself which host was asked for.
+  pushForwarding(headers, input, client.fromTrustedProxy ? client.host : input.target.authority ?? client.host)
   return { method: input.method, target: input.target.raw, headers, body }
 }
 
@@ -115,9 +117,9 @@ function withoutNamed (headers: string[], connection: string | undefined): strin
   return kept
 }
 
-function pushForwarding (headers: string[], client: ClientAddress, requestId: string): void {
+function pushForwarding (headers: string[], { client, requestId }: OutboundInput, host: string | undefined): void {
   if (client.address !== '') headers.push('x-forwarded-for', client.address)
   headers.push('x-forwarded-proto', client.proto)
-  if (client.host !== undefined) headers.push('x-forwarded-host', client.host)
+  if (host !== undefined && host !== '') headers.push('x-forwarded-host', host)
   headers.push('x-request-id', requestId)
 }

@@ -46,7 +46,13 @@ export function createUpgrade (deps: UpgradeDeps): Forwarder['upgrade'] {
     const onFault = (fault: UpstreamFault, error: Error): void => { answer(() => { refuse(client, fault, error) }) }
     socket.on('error', ignore).on('close', onGone).on('end', onGone).on('readable', notice)
     dialled.onFault(onFault)
-    dialled.request.on('response', (incoming) => { answer(() => { passRefusal(deps, client, incoming) }) })
+    dialled.request.on('response', (incoming) => {
+      if (isStatus(incoming.statusCode)) answer(() => { passRefusal(deps, client, incoming) })
+      else {
+        incoming.destroy()
+        onFault('UPSTREAM_BROKEN', new Error('the backend answered with an impossible status'))
+      }
+    })
     dialled.request.on('upgrade', (incoming, backend, rest) => {
       if (incoming.headers.upgrade?.toLowerCase() !== 'websocket') {
         backend.destroy()
@@ -157,6 +163,11 @@ function leave ({ socket, watch }: Waiting, dialled: ClientRequest): void {
 function refuse ({ options, watch }: Waiting, fault: UpstreamFault, error: Error): void {
   watch.end('failed')
   options.onFault(fault, error)
+}
+
+/** What Node's own responses can carry as a final answer. */
+function isStatus (status = 0): boolean {
+  return status >= 200 && status <= 999
 }
 
 function ignore (): void {}

@@ -30,6 +30,9 @@ interface Refusal {
   readonly retryAfterMs?: number
 }
 
+/** The words that the chat apps use for a ban, which their people and clients know. */
+export const BANNED_MESSAGE = 'Your account has been temporarily banned due to violations of our service.'
+
 /** Turned away everywhere: by a ban, or by the policy's own `deny`. */
 export interface BanVerdict extends Refusal {
   readonly kind: 'ban'
@@ -41,6 +44,8 @@ export interface BanVerdict extends Refusal {
   readonly expiresAt: number | null
   /** True when the banned subject is the user himself, not merely his address. */
   readonly ofUser: boolean
+  /** The answer must tell no more than the message: whoever asks has not shown who he is. */
+  readonly bare?: true
 }
 
 /** A limiter is exhausted. */

@@ -5,7 +5,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { createHmac } from 'node:crypto'
-import { freePort, startBackend } from '../helpers/backends.js'
+import { freePort, startBackend, startTcpBackend, until } from '../helpers/backends.js'
 import { JWT_SECRET, startProduct, type Product, type ProductOptions } from '../helpers/product.js'
 
 const BROWSER = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36'
@@ -263,4 +263,61 @@ t.test('a limiter that counts answers refuses the request after the last that co
   status = 401
   t.same([await login(), await login(), await login()], [401, 401, 429])
   t.equal(reached.length, 7)
+})
+
+t.test('a handshake pipelined behind a request that is still being answered ends its own connection, nothing else', async (t) => {
+  const { product } = await setUp(t, { answer: (_req, res) => { setTimeout(() => res.end('slow'), 200) } })
+  const handshake = 'GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n'
+  await rawExchange(product.url, `GET /slow HTTP/1.1\r\nhost: a\r\n\r\n${handshake}`)
+  const malformed = await rawExchange(product.url, handshake.replace('/ws', '/%zz'), /\r\n\r\n/)
+  t.match(malformed, /^HTTP\/1.1 400 /)
+  t.equal((await fetch(product.url)).status, 200, 'the gateway lives')
+})
+
+t.test('a backend that refuses a WebSocket with an impossible status is 502, and the gateway lives', async (t) => {
+  const backend = await startTcpBackend(t, (socket) => {
+    socket.once('data', () => socket.end('HTTP/1.1 099 Odd\r\ncontent-length: 0\r\n\r\n'))
+  })
+  const product = await startProduct(t, { upstream: backend.url })
+  await t.rejects(openSocket(product.url), /502/)
+  t.equal((await fetch(`${product.adminUrl}/livez`)).status, 200)
+})
+
+t.test('a ban that comes while a body is on its way stops the request', async (t) => {
+  const { product, reached } = await setUp(t)
+  const head = `POST /api/agents/chat/x HTTP/1.1\r\nhost: a\r\nuser-agent: ${BROWSER}\r\n` +
+    `authorization: Bearer ${tokenOf('ann')}\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n`
+  const { port } = new URL(product.url)
+  const socket = connect(Number(port), '127.0.0.1')
+  let answer = ''
+  socket.on('data', (data) => { answer += data.toString() })
+  socket.write(`${head}{"text"`)
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  await ban(product, { user: 'ann' })
+  socket.write(':"hi"}')
+  await until(() => answer.includes('requestId'), 5000)
+  t.match(answer, /^HTTP\/1.1 403 /)
+  t.same(reached, [])
+  socket.destroy()
+})
+
+t.test('connections that never sent a whole request do not hold the shutdown up', async (t) => {
+  const { product } = await setUp(t)
+  const { port } = new URL(product.url)
+  const silent = connect(Number(port), '127.0.0.1')
+  const partial = connect(Number(port), '127.0.0.1', () => partial.write('GET / HTTP/1.1\r\nhost'))
+  await Promise.all([once(silent, 'connect'), once(partial, 'connect')])
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const began = performance.now()
+  await product.portcullis.close(300)
+  t.ok(performance.now() - began < 2000)
+})
+
+t.test('a body of brackets is not taken apart, and stalls nobody', async (t) => {
+  const { product } = await setUp(t)
+  const bomb = '['.repeat(1_000_000) + ']'.repeat(1_000_000)
+  const began = performance.now()
+  const headers = { ...bearer('ann'), 'content-type': 'application/json' }
+  t.equal((await fetch(`${product.url}/api/agents/chat/x`, { method: 'POST', headers, body: bomb })).status, 200)
+  t.ok(performance.now() - began < 1500)
 })

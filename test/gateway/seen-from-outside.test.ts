@@ -231,3 +231,42 @@ t.test('malformed targets are 400, TRACE is refused, and a preflight is never ch
   t.not(preflight.status, 429)
   t.equal(reached(), 1)
 })
+
+t.test('22. a sign-in with a banned account\'s e-mail, in any letter case, is refused before the backend sees it', async (t) => {
+  const { product, user, reached } = await setUp(t)
+  const login = (body: unknown, from: string) => send(product, '/api/auth/login', { body, from })
+  const credentials = { email: 'ann@example.com', password: 'password of ann' }
+  t.equal((await login(credentials, '198.51.100.1')).status, 200, 'the gateway learns whose e-mail it is')
+  await chat(product, { user, agent: 'curl/8' })
+  const seen = reached()
+  const refused = await login({ ...credentials, email: ' Ann@EXAMPLE.com' }, '198.51.100.2')
+  t.equal(refused.status, 403)
+  const { requestId, ...told } = await refused.json() as Record<string, unknown>
+  t.equal(requestId, refused.headers.get('x-request-id'))
+  t.strictSame(told, {
+    message: 'Your account has been temporarily banned due to violations of our service.', type: 'ban',
+  }, 'neither why nor for how long')
+  t.notOk(refused.headers.get('retry-after'))
+  t.notOk(refused.headers.get('set-cookie'))
+  const form = await fetch(`${product.url}/api/auth/login`, {
+    method: 'POST', body: new URLSearchParams(credentials), headers: { 'x-forwarded-for': '198.51.100.3' },
+  })
+  t.equal(form.status, 403)
+  t.equal(reached(), seen)
+  t.not((await login({ email: 'bob@example.com', password: 'x' }, '198.51.100.2')).status, 403, 'no contagion')
+  product.clock.advance(7_200_001)
+  t.equal((await login(credentials, '198.51.100.2')).status, 200)
+})
+
+t.test('23. a sign-in with a malformed, huge or odd body crashes nothing, and the address rules apply', async (t) => {
+  const { product, reached } = await setUp(t)
+  const login = (body: string | undefined, type = 'application/json') => fetch(`${product.url}/api/auth/login`, {
+    method: 'POST', headers: { 'content-type': type, 'x-forwarded-for': '198.51.100.9' }, ...body === undefined ? {} : { body },
+  })
+  const odd = ['{"email":', '[]', 'null', '{"email":{"$gt":""}}', '{"email":["a","b"]}']
+  for (const body of odd) t.not((await login(body)).status, 429)
+  t.equal((await login(`{"email":"${'x'.repeat(20_000)}"}`)).status, 413)
+  t.equal(reached(), odd.length)
+  await login(undefined, 'text/plain')
+  t.equal((await login('{}')).status, 429, 'all of them counted')
+})

@@ -16,6 +16,7 @@ export function routeEntry (match: string, index = 0, unless: Record<string, str
     limiters: [],
     concurrency: undefined,
     releases: undefined,
+    account: undefined,
     login: false,
     reply: 'problem',
     mode: undefined,

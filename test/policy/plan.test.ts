@@ -31,6 +31,7 @@ const entry = (index: number, asked: Partial<RouteEntry>): RouteEntry => ({
   limiters: [],
   concurrency: undefined,
   releases: undefined,
+  account: undefined,
   login: false,
   reply: 'problem',
   mode: undefined,
@@ -43,7 +44,7 @@ const planner = (over: Partial<Policy> = {}) => {
   const compiled: Requirements[] = []
   const { planOf } = createPlanner({ ...policy, ...over }, (requirements) => {
     compiled.push(requirements)
-    return { headChecks: [check], bodyChecks: [], needsBody: false, observers: [] }
+    return { headChecks: [check], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [] }
   })
   return { planOf, compiled }
 }

@@ -62,6 +62,7 @@ t.test('exactly one Host is sent: the absolute target\'s, else the first', async
   const target = { raw: '/', path: '/', query: '', authority: 'absolute.example' }
   const hosts = ['Host', 'first.example', 'host', 'second.example']
   t.same(headersOf(hosts, { target }).slice(0, 4), ['host', 'absolute.example', 'x-forwarded-for', '203.0.113.7'])
+  t.equal(headersOf(hosts, { target })[7], 'absolute.example', 'the one that the backend is told everywhere')
   t.same(headersOf(hosts).slice(0, 4), ['host', 'first.example', 'x-forwarded-for', '203.0.113.7'])
   t.equal(headersOf(['Host', ''])[1], 'backend:3080')
   const upstream = outboundRules(upstreamRules('https://backend', { host: 'upstream' }), 'drop')
