@@ -2,7 +2,7 @@ import neostandard from 'neostandard'
 import tseslint from 'typescript-eslint'
 
 /** Rooms that speak only the domain: no HTTP framework, no process, no other room but through its contract. */
-const domainRooms = ['bans', 'browser', 'limits', 'concurrency', 'violations']
+const domainRooms = ['accounts', 'bans', 'browser', 'limits', 'concurrency', 'violations']
 
 const forbid = (...patterns) => ({
   'no-restricted-imports': ['error', { patterns: patterns.map(([group, message]) => ({ group, message })) }],
@@ -13,7 +13,7 @@ const speakDomain = [
 ]
 const noStores = [['**/stores/**'], 'only the assembly names a concrete store']
 const noProcess = [['**/cli/**', '**/main.js'], 'nothing imports the process']
-const noHttpRooms = [['**/upstream/**', '**/admin/**', '**/replies/**', '**/gateway.js', '**/demo/**'], 'domain rooms know nothing of HTTP']
+const noHttpRooms = [['**/upstream/**', '**/admin/**', '**/replies/**', '**/gateway/**', '**/portcullis.js', '**/demo/**'], 'domain rooms know neither HTTP nor the assembly']
 
 export default [
   { ignores: ['dist/', '.tap/', 'data/', 'node_modules/'] },
@@ -52,8 +52,22 @@ export default [
   })),
   ...['identity', 'upstream', 'replies', 'policy', 'telemetry'].map((room) => ({
     files: [`src/${room}/**`],
-    rules: forbid(noStores, noProcess, [['**/gateway.js', '**/demo/**'], 'rooms do not know the assembly']),
+    rules: forbid(noStores, noProcess, [['**/gateway/**', '**/portcullis.js', '**/demo/**'], 'rooms do not know the assembly']),
   })),
+  ...['gateway', 'admin', 'demo'].map((part) => ({
+    files: [`src/${part}/**`],
+    rules: forbid(noStores, noProcess, [['**/portcullis.js'], 'the assembly comes last']),
+  })),
+  {
+    // The process alone knows its environment and decides its end.
+    files: ['src/**'],
+    ignores: ['src/main.ts', 'src/demo/demo-process.ts'],
+    rules: {
+      'no-restricted-properties': ['error',
+        ...['env', 'exit', 'argv'].map((property) => ({ object: 'process', property, message: 'only the process itself does this' })),
+      ],
+    },
+  },
   { files: ['src/stores/**'], rules: forbid(noProcess, noHttpRooms, [['**/config/**'], 'stores get typed values']) },
-  { files: ['src/config/**'], rules: forbid(noProcess, noStores, [['**/gateway.js'], 'configuration is read before the gateway exists']) },
+  { files: ['src/config/**'], rules: forbid(noProcess, noStores, [['**/gateway/**', '**/portcullis.js'], 'configuration is read before the gateway exists']) },
 ]

@@ -21,6 +21,8 @@ async function run (): Promise<void> {
   const { runCommand } = await import('./cli/cli.js')
   // The parent of a restarted process holds its channel: without a parent there is nobody to serve.
   process.once('disconnect', () => process.exit(1))
+  // Listening must not keep a command alive that is done.
+  process.channel?.unref()
   process.exitCode = await runCommand({
     argv: process.argv.slice(2),
     env: process.env,

@@ -13,9 +13,11 @@ import { watchPolicy } from './watch-policy.js'
 
 const ALONE = 'with the memory store every process would count for itself'
 
+const DEFAULT_ADMIN = 'http://127.0.0.1:9090'
+
 /** `portcullis start` */
 export function addStart (program: Command, terminal: Terminal): void {
-  program.command('start', { isDefault: true })
+  program.command('start')
     .description('run the gateway; without UPSTREAM_URL, in front of the bundled demo chat backend')
     .option('--workers <n>', 'processes; more than one needs Redis, which this version does not speak yet', '1')
     .action(async ({ workers }: { workers: string }, command: Command) => {
@@ -35,13 +37,28 @@ async function start (terminal: Terminal): Promise<void> {
     const { settings } = loaded.config
     const log = createLogger({ pretty: stdout.isTTY === true, level: settings.logLevel })
     const portcullis = await createPortcullis({ settings, policy: loaded.policy, clock: systemClock, log, version })
-    const listening = await portcullis.listen()
+    const listening = await listenOrClose(portcullis)
     announce(log, loaded, { listening, demo })
-    if (demo !== undefined) stdout.write(whatToTry({ gatewayUrl: listening.gateway }))
+    if (demo !== undefined) stdout.write(whatToTry({ gatewayUrl: listening.gateway, command: commandFor(listening) }))
     const watcher = watchPolicy({ ...options, portcullis, log, files: loaded.config.watchFiles })
     await untilStopped({ portcullis, log, stopWatching: () => watcher.close() })
   } finally {
     demo?.stop()
+  }
+}
+
+/** How the reader calls us from another terminal, which knows nothing of this one's ports. */
+function commandFor ({ admin }: Listening): string {
+  return admin === DEFAULT_ADMIN ? 'npx portcullis' : `PORTCULLIS_ADMIN_URL=${admin} npx portcullis`
+}
+
+/** A gateway that cannot listen must not go on holding its data directory, or look ready. */
+async function listenOrClose (portcullis: Portcullis): Promise<Listening> {
+  try {
+    return await portcullis.listen()
+  } catch (error) {
+    await portcullis.close(0)
+    throw error
   }
 }
 
@@ -59,6 +76,7 @@ function announce (log: Logger, { config, policy, warnings }: LoadedPolicy, { li
     dataDir: config.settings.dataDir,
     ...(listening.tokenFile === undefined ? {} : { adminTokenFile: listening.tokenFile }),
   }, demo === undefined ? 'portcullis is running' : 'portcullis is running in front of the demo chat backend (UPSTREAM_URL is not set)')
+  log.info('bans are listed and lifted by: portcullis bans')
   for (const warning of warnings) log.warn(warning)
 }
 

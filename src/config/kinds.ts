@@ -31,7 +31,10 @@ export const Count = (options?: KindOptions) =>
 /** A number, 0 or more. */
 export const Number_ = (options?: KindOptions) =>
   kind<number>('number', [{ type: 'number', minimum: options?.minimum ?? 0 }], options)
-/** Milliseconds when decoded. Written with a unit (`90s`, `5m`, `2h`, `1d`), as a number or as arithmetic in milliseconds. */
+/**
+ * Milliseconds when decoded. Written with a unit (`90s`, `5m`, `2h`, `1d`) or 0; a variable of the chat app's may also
+ * hold a number or arithmetic, in milliseconds.
+ */
 export const Duration = (options?: KindOptions) => kind<number>('duration', [{ type: 'number' }, span], options)
 /** Bytes when decoded: a number, or `64KiB`, `3MiB`. */
 export const Size = (options?: KindOptions) => kind<number>('size', [{ type: 'integer', minimum: 0 }, bytes], options)

@@ -102,6 +102,10 @@ function readNumber (rule: Rule, raw: Raw, isFit: (value: number) => boolean): R
 
 function readDuration (rule: Rule, raw: Raw): Reading {
   const text = cleaned(raw)
+  // In a file a bare number is a unit forgotten; the chat apps' variables are milliseconds.
+  if (!raw.loose && typeof raw.value === 'number' && raw.value !== 0) {
+    return { expected: expectedOf(rule), suggestion: `${text}s` }
+  }
   const value = typeof raw.value === 'number' ? raw.value : evaluate(text, true)
   if (value === undefined) return { expected: expectedOf(rule), ...suggestDuration(text) }
   const isFit = Math.abs(value) <= HUNDRED_YEARS_MS && isWithin(rule, value, -Infinity)

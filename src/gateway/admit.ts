@@ -32,7 +32,7 @@ export function admit (
   const method = request.method as string
   if (method === 'TRACE' || method === 'CONNECT') return 'METHOD_REFUSED'
   // Which of two would a backend believe (RFC 9112 §3.2)?
-  if (hasSeveralHosts(request.rawHeaders) || !HOST.test(request.headers.host ?? '')) return 'MALFORMED_REQUEST'
+  if (hasSeveralHosts(request.rawHeaders) || !isHost(request)) return 'MALFORMED_REQUEST'
   const target = parseTarget(url)
   if (target === undefined) return 'MALFORMED_TARGET'
   const matched = isPreflight(request) ? NO_ENTRIES : runtime.table.match(method, target.path)
@@ -85,6 +85,10 @@ function makeExchange (request: IncomingMessage, known: Known): Exchange {
     decision: undefined,
     observed: [],
   }
+}
+
+function isHost ({ headers, httpVersionMinor }: IncomingMessage): boolean {
+  return headers.host === undefined ? httpVersionMinor === 0 : HOST.test(headers.host)
 }
 
 function requestId (request: IncomingMessage, identity: Identity): string {

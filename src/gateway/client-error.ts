@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { hangUp } from './hang-up.js'
@@ -18,7 +19,7 @@ export function answerClientError (error: Error & { code?: string }, socket: Soc
   const status = STATUS[error.code ?? ''] ?? '400 Bad Request'
   const body = JSON.stringify({ message: status.slice(4), type: 'malformed_request' })
   socket.write(`HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncache-control: no-store\r\n` +
-    `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
+    `x-request-id: ${randomUUID()}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
   hangUp(socket)
 }
 

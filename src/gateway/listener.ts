@@ -33,11 +33,13 @@ export function createListener (): FastifyInstance {
     keepAliveTimeout: KEEP_ALIVE_MS,
     rewriteUrl: () => ONLY_PATH,
     clientErrorHandler: answerClientError,
-    http: { shouldUpgradeCallback: isHandshake },
+    // Node's own answer to a missing Host would be nobody's: ours has a request id.
+    http: { shouldUpgradeCallback: isHandshake, requireHostHeader: false },
   })
   // In Fastify's eyes no method has a body: it then neither parses nor judges one, and the stream stays ours.
   for (const method of http.METHODS) if (method !== 'CONNECT') app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
   acceptUpgrades(app)
+  app.server.on('connect', (_request, socket: Socket) => answerClientError(new Error('CONNECT is refused'), socket))
   return app
 }
 

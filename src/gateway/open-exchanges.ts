@@ -4,6 +4,8 @@ import type { Exchange } from '../exchange.js'
 /** A request whose answer, or WebSocket, is still under way. */
 interface OpenExchange {
   readonly exchange: Exchange
+  /** Where it stands in the list. */
+  index: number
   /** Ends it towards client and backend. */
   close (): void
 }
@@ -19,31 +21,38 @@ export interface OpenExchanges {
   readonly size: number
 }
 
-/** Everything that is being forwarded right now, so that a ban can end it. A walk per ban is cheap: bans are rare. */
+/**
+ * Everything that is being forwarded right now, so that a ban can end it. A walk per ban is cheap: bans are rare.
+ * An array in which the last takes the place of the one that leaves: a Set that every request passes through keeps
+ * its dead tables, and with them old exchanges, until a full collection.
+ */
 export function createOpenExchanges (): OpenExchanges {
-  const all = new Set<OpenExchange>()
+  const all: OpenExchange[] = []
+  const remove = (open: OpenExchange) => {
+    if (all[open.index] !== open) return
+    const last = all.pop() as OpenExchange
+    if (last === open) return
+    all[open.index] = last
+    last.index = open.index
+  }
+  const close = (open: OpenExchange) => {
+    remove(open)
+    open.close()
+  }
   return {
     add: (exchange, close) => {
-      const open = { exchange, close }
-      all.add(open)
+      const open = { exchange, close, index: all.length }
+      all.push(open)
       return open
     },
-    remove: (open) => { all.delete(open) },
+    remove,
     closeFor: (ban, covers) => {
-      let closed = 0
-      for (const open of all) {
-        if (!isTurnedAway(open.exchange, ban, covers)) continue
-        all.delete(open)
-        open.close()
-        closed++
-      }
-      return closed
+      const turnedAway = all.filter(({ exchange }) => isTurnedAway(exchange, ban, covers))
+      turnedAway.forEach(close)
+      return turnedAway.length
     },
-    closeAll: () => {
-      for (const open of all) open.close()
-      all.clear()
-    },
-    get size () { return all.size },
+    closeAll: () => { [...all].forEach(close) },
+    get size () { return all.length },
   }
 }
 

@@ -91,6 +91,17 @@ t.test('a second process on one data directory is refused; SIGTERM ends the firs
   t.match(first.output(), /stopped/)
 })
 
+t.test('a gateway that cannot listen exits with 1 and lets the next one in', async (t) => {
+  const backend = await startBackend(t, (_req, res) => { res.end('ok') })
+  const cwd = t.testdir({})
+  const env = { UPSTREAM_URL: backend.url, GATEWAY_HOST: '127.0.0.1', GATEWAY_PORT: String(backend.port), ADMIN_PORT: '0' }
+  const failed = run(t, ['start'], { cwd, env })
+  t.equal(await failed.exit, 1)
+  t.match(failed.output(), /EADDRINUSE/)
+  const next = await start(t, { cwd, env: { UPSTREAM_URL: backend.url } })
+  t.equal((await fetch(next.url)).status, 200)
+})
+
 t.test('without UPSTREAM_URL the demo backend is started, said, and ends with the gateway', async (t) => {
   const cwd = t.testdir({})
   const gateway = await start(t, { cwd })
@@ -135,6 +146,10 @@ t.test('check and explain answer 0; a bad configuration and a wrong line answer 
   t.match(explain.output(), /messageIp: 40 per 1m by ip/)
   t.match(explain.output(), /concurrency messages: 2 in flight/)
   t.equal(await run(t, ['explain', 'POST'], { cwd }).exit, 2)
+  const misspelt = run(t, ['chek'], { cwd })
+  t.equal(await misspelt.exit, 2)
+  t.match(misspelt.output(), /unknown command 'chek'[^]*Did you mean check/)
+  t.equal(await run(t, ['start', '--workers', '2'], { cwd }).exit, 2)
   t.equal(await run(t, ['frobnicate'], { cwd }).exit, 2)
   t.equal(await run(t, ['--help'], { cwd }).exit, 0)
 })
