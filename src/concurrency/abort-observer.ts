@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { AnswerObserver } from '../exchange.js'
-import { BodyTap } from './body-tap.js'
+import { BodyTap } from '../tap/body-tap.js'
 import { BoundLeases, type FollowedStream } from './bound-leases.js'
 import { followPointer } from '../json-pointer.js'
 import { runAside } from './settle.js'

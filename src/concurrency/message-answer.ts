@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Exchange } from '../exchange.js'
 import type { ConcurrencyRule } from '../policy/contract.js'
-import type { TapReading } from './body-tap.js'
+import type { TapReading } from '../tap/body-tap.js'
 import { followPointer } from '../json-pointer.js'
 
 /** Longer names of streams and messages are not kept. */

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Clock } from '../clock.js'
 import type { AnswerObserver, Exchange } from '../exchange.js'
-import { BodyTap, mediaTypeOf } from './body-tap.js'
+import { BodyTap, mediaTypeOf } from '../tap/body-tap.js'
 import type { LeaseStore } from './contract.js'
 import { repeatKeyOf, sequelOf, type Outcome } from './message-answer.js'
 import type { HeldLease, Message, MessageBook } from './message.js'
