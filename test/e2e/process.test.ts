@@ -106,7 +106,7 @@ t.test('without UPSTREAM_URL the demo backend is started, said, and ends with th
   const cwd = t.testdir({})
   const gateway = await start(t, { cwd })
   t.match(gateway.output(), /demo chat backend/)
-  t.match(gateway.output(), /curl -s/)
+  t.ok(await until(() => gateway.output().includes('curl -s'), 5000), 'with what to try')
   const page = await fetch(gateway.url, { headers: { accept: 'text/html' } })
   t.equal(page.status, 200)
   const { upstream } = JSON.parse(gateway.output().split('\n').find((line) => line.includes('is running')) ?? '{}') as { upstream: string }

@@ -6,6 +6,8 @@ import { rawClient, rawExchange } from '../helpers/raw-client.js'
 import { FORWARDERS, startHarness } from './harness.js'
 
 const MEBIBYTE = Buffer.alloc(1024 * 1024, 'x')
+/** Client, gateway and backend share this process; a body that somebody kept whole would show in its memory. */
+const UPLOAD_MIB = 400
 
 function pause (ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
@@ -29,28 +31,28 @@ for (const forwarder of FORWARDERS) {
     const written = accepted + 1
     let received = 0
     upload?.on('data', (chunk: Buffer) => { received += chunk.length }).resume()
-    t.ok(await until(() => received === written * MEBIBYTE.length, 3_000), 'and flows on when the backend reads')
+    t.ok(await until(() => received === written * MEBIBYTE.length, 20_000), 'and flows on when the backend reads')
     request.destroy()
   })
 
-  t.test(`${forwarder}: 200 MB pass in bounded memory`, async (t) => {
+  t.test(`${forwarder}: 400 MB pass in bounded memory`, async (t) => {
     let received = 0
     const backend = await startBackend(t, (request, response) => {
       request.on('data', (chunk: Buffer) => { received += chunk.length }).on('end', () => response.end('done'))
     })
     const { port } = await startHarness(t, backend.url, { rules: { forwarder } })
-    const request = httpRequest({ port, host: '127.0.0.1', method: 'POST', headers: { 'content-length': 200 * MEBIBYTE.length } })
+    const request = httpRequest({ port, host: '127.0.0.1', method: 'POST', headers: { 'content-length': UPLOAD_MIB * MEBIBYTE.length } })
     const before = process.memoryUsage().rss
     let peak = 0
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < UPLOAD_MIB; i++) {
       if (!request.write(MEBIBYTE)) await once(request, 'drain')
       peak = Math.max(peak, process.memoryUsage().rss - before)
     }
     request.end()
     const [answer] = await once(request, 'response') as [IncomingMessage]
     t.equal(answer.statusCode, 200)
-    t.equal(received, 200 * MEBIBYTE.length)
-    t.ok(peak < 120 * MEBIBYTE.length, `client, gateway and backend together took ${Math.round(peak / MEBIBYTE.length)} MiB`)
+    t.equal(received, UPLOAD_MIB * MEBIBYTE.length)
+    t.ok(peak < UPLOAD_MIB / 2 * MEBIBYTE.length, `client, gateway and backend together took ${Math.round(peak / MEBIBYTE.length)} MiB`)
     answer.resume()
   })
 
@@ -101,7 +103,7 @@ for (const forwarder of FORWARDERS) {
     await pause(50)
     small.socket.destroy()
     t.ok(await until(() => seen.length === 5 && seen[4]?.ends.join() === 'aborted'), 'in a small body')
-    t.equal(open, 0)
+    t.ok(await until(() => open === 0), 'and the backend is free')
   })
 
   t.test(`${forwarder}: an answer that is cut short is cut short for the client too`, async (t) => {
