@@ -1,5 +1,6 @@
 import type { Ban } from '../bans/contract.js'
 import type { Exchange } from '../exchange.js'
+import { userSubject } from '../identity/contract.js'
 
 /** A request whose answer, or WebSocket, is still under way. */
 interface OpenExchange {
@@ -60,6 +61,6 @@ function isTurnedAway (
   { exempt, identity, policy }: Exchange, ban: Ban, covers: (subject: string, address: string) => boolean
 ): boolean {
   if (exempt || policy.mode !== 'enforce') return false
-  if (identity.users.some((user) => ban.subject === `user:${user.id}`)) return true
+  if (identity.users.some((user) => ban.subject === userSubject(user.id))) return true
   return ban.subject.startsWith('ip:') && covers(ban.subject, identity.client.address)
 }

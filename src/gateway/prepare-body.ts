@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Exchange } from '../exchange.js'
 import type { Identifier } from '../identity/contract.js'
+import { parseJson } from '../parse-json.js'
 import { identityRequest } from './admit.js'
 import { readBody, type ReadFailure } from './read-body.js'
 import type { Runtime } from './runtime.js'
@@ -18,7 +19,7 @@ export async function prepareBody (
   const body = await readBody(request, { maxBytes: exchange.plan.bodyLimit })
   if (typeof body === 'string') return body
   exchange.body = body
-  exchange.json = parseJson(body)
+  exchange.json = parseBody(body)
   if (!identifier.readsBody) return undefined
   const asked = identityRequest(request, exchange.target, exchange)
   exchange.identity = identifier.identifyBody(asked, exchange.identity, exchange.json)
@@ -31,18 +32,13 @@ function isWanted ({ identity, plan }: Exchange, { readsBody }: Identifier): boo
   return readsBody || plan.accounts.length > 0 || identity.user !== undefined
 }
 
-/** Undefined: no JSON, or deeper than any honest body, which would cost a multiple of its size to take apart. */
-export function parseJson (body: Buffer): unknown {
-  if (isDeep(body)) return undefined
-  try {
-    return JSON.parse(body.toString())
-  } catch {
-    return undefined
-  }
+/** Undefined: no JSON, or so many lists and maps that taking them apart would cost a multiple of their size. */
+export function parseBody (body: Buffer): unknown {
+  return hasTooManyBrackets(body) ? undefined : parseJson(body.toString())
 }
 
-/** Counts brackets without minding texts: a body of nothing but brackets in texts is not worth more care. */
-function isDeep (body: Buffer): boolean {
+/** Brackets within texts count too: an honest body stays far below either way. */
+function hasTooManyBrackets (body: Buffer): boolean {
   let brackets = 0
   for (const byte of body) {
     if ((byte === OPEN_LIST || byte === OPEN_MAP) && ++brackets > MOST_BRACKETS) return true

@@ -8,7 +8,7 @@ import type { Policy } from '../policy/contract.js'
 import { echoesIds, faultVerdict, render } from '../replies/replies.js'
 import { discardRest } from '../upstream/upstream.js'
 import type { Verdict } from '../verdict/verdict.js'
-import { parseJson } from './prepare-body.js'
+import { parseBody } from './prepare-body.js'
 import { peekBody } from './read-body.js'
 
 /** How much of a body is read for the ids that a dialect echoes, and how long it may take. */
@@ -67,7 +67,7 @@ function isNavigation ({ method, headers }: IncomingMessage): boolean {
 
 async function bodyForIds (exchange: Exchange, request: IncomingMessage): Promise<Record<string, unknown> | undefined> {
   const parsed = exchange.body === undefined
-    ? parseJson(await peekBody(request, { maxBytes: ECHOED_BYTES, deadlineMs: ECHO_DEADLINE_MS }))
+    ? parseBody(await peekBody(request, { maxBytes: ECHOED_BYTES, deadlineMs: ECHO_DEADLINE_MS }))
     : exchange.json
   return typeof parsed === 'object' && parsed !== null ? parsed as Record<string, unknown> : undefined
 }

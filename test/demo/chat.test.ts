@@ -6,7 +6,8 @@ import { allEvents, bodyOf, collect, eventsOf, secrets, startDemo, textOf, type 
 interface Started { streamId: string, conversationId: string, status: string }
 
 async function say (demo: Demo, user: DemoUser, body: Body): Promise<Started> {
-  return await bodyOf(demo.post('/api/agents/chat/demo', body, user.headers)) as unknown as Started
+  const { streamId, conversationId, status } = await bodyOf(demo.post('/api/agents/chat/demo', body, user.headers))
+  return { streamId: String(streamId), conversationId: String(conversationId), status: String(status) }
 }
 
 const streamOf = (demo: Demo, user: DemoUser, { streamId }: Started, query = '') =>
