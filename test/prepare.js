@@ -1,32 +1,28 @@
 /**
- * Finds what the tests need beside npm packages, or installs it: a Chromium. Run by `npm test`.
- * CHROMIUM_PATH names one that is not on the PATH.
+ * Finds what the tests need beside npm packages, or installs it: a Chromium, redis-server, openssl and a server that
+ * speaks MongoDB's protocol. Run by `npm test`.
+ * CHROMIUM_PATH names a Chromium that is not on the PATH, MONGO_TEST_URI a MongoDB that is there already.
  */
-import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { ferretPath, installFerret } from './prepare/ferretdb.js'
+import { findProgram, installPackages } from './prepare/packages.js'
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+const { CHROMIUM_PATH, MONGO_TEST_URI } = process.env
+const CHROMIUMS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
-if (findChromium() === undefined) install('chromium')
+const missing = []
+if (!(CHROMIUM_PATH && existsSync(CHROMIUM_PATH)) && !findProgram(...CHROMIUMS)) missing.push('chromium')
+if (!findProgram('redis-server') || !findProgram('redis-cli')) missing.push('redis-server')
+if (!findProgram('openssl')) missing.push('openssl')
 
-function findChromium () {
-  const { CHROMIUM_PATH, PATH = '' } = process.env
-  if (CHROMIUM_PATH && existsSync(CHROMIUM_PATH)) return CHROMIUM_PATH
-  return NAMES.flatMap((name) => PATH.split(delimiter).map((folder) => join(folder, name))).find(existsSync)
+if (missing.length > 0 && !installPackages(missing)) {
+  fail(`Install ${missing.join(', ')} yourself (a Chromium may also be named in CHROMIUM_PATH).`)
+}
+if (!MONGO_TEST_URI && !findProgram('mongod') && !installFerret(ferretPath())) {
+  fail('Install mongod yourself, or name a MongoDB in MONGO_TEST_URI.')
 }
 
-function install (name) {
-  process.stderr.write(`The tests need ${name}; installing it from the distribution's packages.\n`)
-  const done = run('apt-get', ['update']) && run('apt-get', ['install', '-y', '--no-install-recommends', name])
-  if (done) return
-  process.stderr.write(`It could not be installed here: install ${name} yourself, or name it in CHROMIUM_PATH.\n`)
+function fail (advice) {
+  process.stderr.write(`That did not work here. ${advice}\n`)
   process.exitCode = 1
-}
-
-function run (command, args) {
-  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n']
-  const [first, ...rest] = [...sudo, command, ...args]
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  return spawnSync(first, rest, { stdio: ['ignore', 'ignore', 'inherit'], env }).status === 0
 }
