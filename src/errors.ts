@@ -19,6 +19,7 @@ const catalogue = {
   UPSTREAM_UNREACHABLE: { status: 502, title: 'Backend unreachable', message: 'The chat service is not reachable right now. Please try again shortly.' },
   UPSTREAM_BROKEN: { status: 502, title: 'Bad gateway', message: 'The chat service broke off its answer. Please try again shortly.' },
   UPSTREAM_TIMEOUT: { status: 504, title: 'Backend timeout', message: 'The chat service took too long to answer. Please try again shortly.' },
+  STORE_UNAVAILABLE: { status: 503, title: 'Temporarily unavailable', message: 'The chat service cannot check its limits right now. Please try again shortly.' },
   OVERLOADED: { status: 503, title: 'Overloaded', message: 'The gateway is overloaded. Please try again shortly.' },
 } as const satisfies Record<string, Omit<Fault, 'code'>>
 

@@ -1,8 +1,7 @@
 /**
  * Accounts by e-mail: whoever signs in sends no token yet, so that a banned account could only be told apart after the
- * backend has let it in. The directory is learnt from sign-ins that succeeded.
+ * backend has let it in. The directory is learnt from sign-ins that succeeded, and asks the backend's accounts if it may.
  */
-import { LRUCache } from 'lru-cache'
 import type { Access } from '../bans/bans.js'
 import type { BanBook, FindOptions } from '../bans/contract.js'
 import type { AnswerObserver, Check, Exchange, ObserveAnswer } from '../exchange.js'
@@ -12,19 +11,11 @@ import { BANNED_MESSAGE, type BanVerdict } from '../verdict/verdict.js'
 import { foldEmail, type AccountDirectory, type AccountRule } from './contract.js'
 import { loginEmail } from './login-email.js'
 
+export { createAccountDirectory, createLearntAccounts } from './account-directory.js'
+
 /** Sign-in answers that are larger teach nothing. */
 const LARGEST_ANSWER = 64 * 1024
-const ACCOUNTS_KEPT = 100_000
 const LONGEST_ID = 256
-
-/** Remembers the accounts that signed in last. */
-export function createLearntAccounts (): AccountDirectory {
-  const accounts = new LRUCache<string, string>({ max: ACCOUNTS_KEPT })
-  return {
-    idOf: (email) => accounts.get(email),
-    learn: (email, id) => { accounts.set(email, id) },
-  }
-}
 
 export interface AccountCheckOptions {
   readonly rule: AccountRule

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { AddressUsers } from './contract.js'
 
 /** Being seen again so soon is not news. */
 const NEWS_AFTER_MS = 60_000
@@ -8,34 +9,34 @@ const MAX_USERS_PER_ADDRESS = 500
 /** Pairs of user and address in all, some hundred bytes each. */
 const MAX_PAIRS = 200_000
 
-/**
- * Which verified users were lately seen on which address, and which were banned there: what the shared-address
- * guard goes by. In memory only and bounded; what is forgotten makes an address look less shared.
- */
-export interface AddressUsers {
-  /** `address` is the `ip:` subject. Cheap enough for every request. */
-  seen (address: string, userId: string, now: number): void
+/** `AddressUsers` of this process alone: in memory, bounded, answering at once. */
+export interface LocalAddressUsers extends AddressUsers {
+  /** True when it is news: the user was not seen on the address in the last minute. */
+  seen (address: string, userId: string, now: number): boolean
   banned (address: string, userId: string, now: number): void
-  /** Users seen on the address at or after `since`, without `besides`. */
   seenSince (address: string, since: number, besides: string | undefined): readonly string[]
-  /** How many different users were banned on the address at or after `since`. */
   bannedSince (address: string, since: number): number
+  /** The users banned on the address at or after `since`. */
+  usersBannedSince (address: string, since: number): readonly string[]
 }
 
 /** User id → instant, the latest at the end. */
 type Sightings = Map<string, number>
 
-export function createAddressUsers (): AddressUsers {
+export function createAddressUsers (): LocalAddressUsers {
   const seenOn = createSightings()
   const bannedOn = createSightings()
   return {
     seen: (address, userId, now) => {
       const before = seenOn.get(address)?.get(userId)
-      if (before === undefined || now - before >= NEWS_AFTER_MS) seenOn.note(address, userId, now)
+      const isNews = before === undefined || now - before >= NEWS_AFTER_MS
+      if (isNews) seenOn.note(address, userId, now)
+      return isNews
     },
     banned: bannedOn.note,
     seenSince: (address, since, besides) => recent(seenOn.get(address), since).filter((id) => id !== besides),
     bannedSince: (address, since) => recent(bannedOn.get(address), since).length,
+    usersBannedSince: (address, since) => recent(bannedOn.get(address), since),
   }
 }
 

@@ -1,17 +1,21 @@
 import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
+import { createBanListeners, type BanListener } from './ban-listeners.js'
 import { createBanShelf } from './ban-shelf.js'
 import { createBanWriter, type BanWriter } from './ban-writer.js'
-import type { Ban, BanBook, BanEvent, BanPage, BanQuery, BanStore, FindOptions, LiftOptions } from './contract.js'
-import { planLift } from './lift.js'
+import type {
+  Ban, BanBook, BanChanges, BanPage, BanQuery, BanReplica, BanStore, FindOptions, LiftOptions,
+} from './contract.js'
+import { liftOf, planLift } from './lift.js'
 import { listBans } from './list.js'
 import { isAutomatic, isInForce, mergeBans } from './merge.js'
-import { checked, readable } from './records.js'
+import { checked, isSameBut, readable } from './records.js'
 import { canonicalSubject } from './subjects.js'
 
 const SWEEP_EVERY_MS = 30_000
 /** Each costs some hundred bytes; above it, automatic bans give way, the longest standing first. */
 const MAX_BANS = 250_000
+const FOR_WANT_OF_ROOM = 'portcullis: too many bans'
 
 export interface BanBookDeps {
   readonly store: BanStore
@@ -27,15 +31,16 @@ export function createBanBook (deps: BanBookDeps): BanBook {
 
 interface Person { readonly id: string }
 
-class Book implements BanBook {
+class Book implements BanBook, BanReplica {
   readonly #deps: BanBookDeps
   readonly #shelf = createBanShelf()
   readonly #writer: BanWriter
-  readonly #listeners = new Set<(event: BanEvent) => void>()
+  readonly #listeners: ReturnType<typeof createBanListeners>
   #timer: NodeJS.Timeout | undefined
 
   constructor (deps: BanBookDeps) {
     this.#deps = deps
+    this.#listeners = createBanListeners(deps.log)
     this.#writer = createBanWriter({ store: deps.store, log: deps.log })
   }
 
@@ -49,7 +54,9 @@ class Book implements BanBook {
       if (ban.subject !== record.subject) spellings.set(record.subject, put)
     }
     // Kept under a spelling that is not ours, a ban would come back after its lift.
-    await Promise.all([this.#writer.save([...spellings.values()]), this.#writer.remove([...spellings.keys()])])
+    const misspelt = [...spellings].map(([subject, ban]) => ({ ...liftOf(ban, 'portcullis', this.#deps.clock()), subject }))
+    await Promise.all([this.#writer.remove(misspelt), this.#writer.save([...spellings.values()])])
+    await store.follow?.(this)
     this.sweep()
     this.#timer = setInterval(() => this.sweep(), SWEEP_EVERY_MS).unref()
     if (this.size > 0) log.info({ bans: this.size }, 'bans loaded')
@@ -71,11 +78,28 @@ class Book implements BanBook {
   }
 
   place (bans: readonly Ban[]): Promise<void> {
-    const placed = bans.map(checked).map((ban) => this.#put(ban))
+    const placed = bans.map(checked).map((ban) => this.#put(this.#afterLifts(ban)))
     const written = this.#writer.save(placed)
     this.#makeRoom()
-    for (const ban of placed) this.#tell({ kind: 'placed', ban })
+    for (const ban of placed) this.#listeners.tell({ kind: 'placed', ban, remote: false })
     return written
+  }
+
+  apply ({ placed, lifted }: BanChanges): void {
+    for (const record of placed) {
+      const told = readable(record, this.#deps.log)
+      const ban = told === undefined ? undefined : this.#writer.meet(told)
+      if (ban === undefined || !isInForce(ban, this.#deps.clock())) continue
+      const before = this.#shelf.get(ban.subject)
+      this.#shelf.put(ban)
+      if (before === undefined || !isSameBut('recorded', before, ban)) this.#listeners.tell({ kind: 'placed', ban, remote: true })
+    }
+    for (const lift of lifted) {
+      if (this.#shelf.get(lift.subject) === undefined || !this.#writer.concede(lift)) continue
+      this.#shelf.take(lift.subject)
+      this.#listeners.tell({ kind: 'lifted', subject: lift.subject, by: lift.by, remote: true })
+    }
+    this.#makeRoom()
   }
 
   durable (ban: Ban): Promise<void> | undefined {
@@ -85,12 +109,21 @@ class Book implements BanBook {
   async lift (subject: string, { linked = true, by }: LiftOptions): Promise<readonly string[]> {
     const ban = this.get(subject)
     if (ban === undefined) return []
-    const { lifted, changed } = planLift(this.#shelf, ban, { linked, now: this.#deps.clock() })
-    for (const gone of lifted) this.#shelf.take(gone)
+    const { lifted, changed } = planLift(this.#shelf, ban, { linked, by, now: this.#deps.clock() })
+    for (const { subject: gone } of lifted) this.#shelf.take(gone)
     for (const kept of changed) this.#shelf.put(kept)
-    for (const gone of lifted) this.#tell({ kind: 'lifted', subject: gone, by })
-    await Promise.all([this.#writer.remove(lifted), this.#writer.save(changed)])
-    return lifted
+    const written = Promise.all([this.#writer.remove(lifted), this.#writer.save(changed)])
+    for (const { subject: gone } of lifted) this.#listeners.tell({ kind: 'lifted', subject: gone, by, remote: false })
+    await written
+    return lifted.map((lift) => lift.subject)
+  }
+
+  async markRecorded (subject: string, recorded: string): Promise<void> {
+    const ban = this.get(subject)
+    if (ban === undefined || ban.recorded === recorded) return
+    const noted = { ...ban, recorded }
+    this.#shelf.put(noted)
+    await this.#writer.save([noted])
   }
 
   get (subject: string): Ban | undefined {
@@ -101,9 +134,8 @@ class Book implements BanBook {
     return listBans(this.#shelf, query, this.#deps.clock())
   }
 
-  on (listener: (event: BanEvent) => void): () => void {
-    this.#listeners.add(listener)
-    return () => { this.#listeners.delete(listener) }
+  on (listener: BanListener): () => void {
+    return this.#listeners.add(listener)
   }
 
   sweep (): void {
@@ -115,6 +147,10 @@ class Book implements BanBook {
   async close (): Promise<void> {
     clearInterval(this.#timer)
     await this.#writer.flush()
+  }
+
+  get all (): Iterable<Ban> {
+    return this.#shelf.all
   }
 
   get size (): number {
@@ -139,30 +175,29 @@ class Book implements BanBook {
     return ban
   }
 
+  /** Whoever places a ban means it to hold, though its instant may come from a clock behind that of the last lift. */
+  #afterLifts (ban: Ban): Ban {
+    const { subject } = ban
+    const liftedAt = Math.max(this.#deps.store.liftedAt(subject) ?? 0, this.#writer.liftedAt(subject) ?? 0)
+    return ban.createdAt > liftedAt ? ban : { ...ban, createdAt: liftedAt + 1 }
+  }
+
   #drop (subjects: readonly string[]): void {
     for (const subject of subjects) this.#shelf.take(subject)
     this.#writer.forget(subjects)
   }
 
   #makeRoom (): void {
-    const { log, maxBans = MAX_BANS } = this.#deps
-    const leaving: string[] = []
+    const { log, clock, maxBans = MAX_BANS } = this.#deps
+    const leaving: Ban[] = []
     for (const ban of this.#shelf.all) {
       if (this.size - leaving.length <= maxBans) break
-      if (isAutomatic(ban)) leaving.push(ban.subject)
+      if (isAutomatic(ban)) leaving.push(ban)
     }
     if (leaving.length === 0) return
     log.warn({ dropped: leaving.length, maxBans }, 'too many bans: the longest standing automatic ones were dropped')
-    this.#drop(leaving)
-  }
-
-  #tell (event: BanEvent): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(event)
-      } catch (error) {
-        this.#deps.log.error({ err: error }, 'a listener to bans failed')
-      }
-    }
+    for (const ban of leaving) this.#shelf.take(ban.subject)
+    // Never rejects: failures are told, and tried again, by the writer.
+    this.#writer.remove(leaving.map((ban) => liftOf(ban, FOR_WANT_OF_ROOM, clock()))).catch(() => {})
   }
 }

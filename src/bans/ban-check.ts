@@ -2,8 +2,7 @@ import type { Check, Exchange } from '../exchange.js'
 import { isUserSubject, type Identity } from '../identity/contract.js'
 import { BANNED_MESSAGE, type BanVerdict, type NotAllowedVerdict } from '../verdict/verdict.js'
 import type { Access } from './access.js'
-import type { AddressUsers } from './address-users.js'
-import type { Ban, BanBook, FindOptions } from './contract.js'
+import type { AddressUsers, Ban, BanBook, FindOptions } from './contract.js'
 
 const ALL_BANS: FindOptions = { manualOnly: false }
 const MANUAL_BANS: FindOptions = { manualOnly: true }

@@ -1,15 +1,12 @@
 import { LRUCache } from 'lru-cache'
 import type { Exchange } from '../exchange.js'
 import { userIdOf, userSubject } from '../identity/contract.js'
-import type { BanPolicy } from '../policy/contract.js'
 import type { Log } from '../log.js'
 import type { BanPlacer, Breach, ScoreStore } from '../violations/contract.js'
 import type { Booking } from '../verdict/verdict.js'
-import type { AddressUsers } from './address-users.js'
-import type { Ban, BanBook } from './contract.js'
+import { createAddressGuard } from './address-guard.js'
+import type { AddressUsers, Ban, BanBook } from './contract.js'
 
-/** A user who did nothing in that time is a bystander. */
-const CLEAN_FOR_MS = 24 * 3_600_000
 /** Addresses about which the operator was told; past that, the oldest may be told of again. */
 const TOLD_ADDRESSES = 1000
 
@@ -23,6 +20,7 @@ export interface BanPlacerDeps {
 
 /** Turns a crossed score into the ban of the user and of the address it happened from, or of only one of them. */
 export function createBanPlacer ({ book, users, scores, log }: BanPlacerDeps): BanPlacer {
+  const guard = createAddressGuard({ users, scores })
   const told = new LRUCache<string, true>({ max: TOLD_ADDRESSES })
   return {
     banFor: async (exchange, breach, booking) => {
@@ -30,11 +28,13 @@ export function createBanPlacer ({ book, users, scores, log }: BanPlacerDeps): B
       if (!rules.enabled || !(rules.durationMs > 0) || exchange.exempt || breach.shadow) return undefined
       const { subject: address, bannable } = exchange.identity.client
       const user = userIdOf(breach.subject)
-      if (user !== undefined) users.banned(address, user, booking.at)
+      // Not waited for by itself: what is asked below goes out behind it.
+      const noted = user === undefined ? undefined : users.banned(address, user, booking.at)
       if (!bannable && !told.has(address)) tellOfProxy(address)
       const spared = bannable
-        ? await whySpared({ address, user, rules, now: booking.at })
+        ? await guard.whySpared({ address, user, rules, now: booking.at })
         : `${address} was spared: it is probably a proxy of ours`
+      await noted
       const placed = bansFor({ exchange, breach, booking }, { user, spared })
       log.info({ requestId: exchange.id, bans: placed.map((ban) => ban.subject), violation: breach.type, spared },
         placed.length > 0 ? 'banned' : 'nobody was banned')
@@ -50,26 +50,6 @@ export function createBanPlacer ({ book, users, scores, log }: BanPlacerDeps): B
     log.warn({ address }, 'this private address sends forwarding headers but is not trusted: it is never banned by ' +
       'itself. If it is your proxy, name it in GATEWAY_TRUST_PROXY or client.trustedProxies')
   }
-
-  /** The sentence for the record when the shared-address guard spares the address; undefined: it is banned too. */
-  async function whySpared ({ address, user, rules, now }: GuardQuestion): Promise<string | undefined> {
-    const { enabled, sharedBy, withinMs } = rules.address
-    if (!enabled) return `${address} was spared: addresses are not banned by policy`
-    if (sharedBy === 0 || users.bannedSince(address, now - withinMs) >= 2) return undefined
-    const others = users.seenSince(address, now - withinMs, user)
-    if (others.length <= sharedBy) return undefined
-    const bystanders = await scores.cleanSince(others.map(userSubject), now - CLEAN_FOR_MS)
-    if (bystanders.length <= sharedBy) return undefined
-    return `${address} was spared: ${bystanders.length} other users without a violation use it`
-  }
-}
-
-interface GuardQuestion {
-  readonly address: string
-  /** His id; undefined: the violation was anonymous. */
-  readonly user: string | undefined
-  readonly rules: BanPolicy
-  readonly now: number
 }
 
 interface Occasion { readonly exchange: Exchange, readonly breach: Breach, readonly booking: Booking }

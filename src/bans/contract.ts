@@ -7,12 +7,25 @@ export interface Ban {
   /** Score at the moment of the ban; 0 for an operator's. */
   readonly score: number
   readonly createdAt: number
+  /** When it was last placed again, if that was later. A lift ends what was placed until then, and nothing else. */
+  readonly renewedAt?: number
   /** null = for ever. */
   readonly expiresAt: number | null
   readonly source: 'auto' | 'admin' | 'mongo'
   /** Subjects banned by the same violation: the addresses of a user's ban, the user of an address's ban. */
   readonly linked: readonly string[]
   readonly note?: string
+  /** The incarnation of the MongoDB collection that acknowledged this ban's document; absent: none has yet. */
+  readonly recorded?: string
+}
+
+/** That a subject's ban was lifted, remembered for a day so that no store or replica brings it back. */
+export interface BanLift {
+  readonly subject: string
+  /** Epoch milliseconds: bans placed until then are gone. */
+  readonly liftedAt: number
+  /** Who lifted, for those who are told. */
+  readonly by: string
 }
 
 /**
@@ -25,13 +38,56 @@ export interface BanStore {
   /** Keeps each of the bans, in place of its subject's if there is one. Resolves once they would survive `kill -9`. */
   save (bans: readonly Ban[]): Promise<void>
   /** Resolves once the bans of these subjects would stay gone after `kill -9`; unknown subjects are no mistake. */
-  remove (subjects: readonly string[]): Promise<void>
+  remove (lifts: readonly BanLift[]): Promise<void>
+  /** Drops bans that ran out. No lift: one that another instance made longer meanwhile stays. */
+  forget (subjects: readonly string[]): Promise<void>
+  /** The latest lift of this subject that is remembered: only what is placed after it holds. undefined: none. */
+  liftedAt (subject: string): number | undefined
+  /**
+   * For a store that others write too: keeps telling the replica of their changes, until the store is closed. Called
+   * once, after `load`. Resolves when the replica is complete, or when the store is away: then it catches up by itself.
+   */
+  follow? (replica: BanReplica): Promise<void>
 }
 
-/** Told to everybody who must act on it: open connections, admin events. */
+/** The book, as a shared store sees it. */
+export interface BanReplica {
+  /** Every ban that is in memory. */
+  readonly all: Iterable<Ban>
+  get (subject: string): Ban | undefined
+  /**
+   * Changes that others made, or that the store decided on: in force when this returns, told to listeners as `remote`,
+   * not handed back to the store. A placed ban replaces the one in memory, since the store has merged it; only what
+   * the store has not been told of yet is merged in or, if it is a lift, wins by its instant.
+   */
+  apply (changes: BanChanges): void
+}
+
+export interface BanChanges {
+  readonly placed: readonly Ban[]
+  readonly lifted: readonly BanLift[]
+}
+
+/** Told to everybody who must act on it: open connections, admin events. `remote`: another instance made the change. */
 export type BanEvent =
-  | { readonly kind: 'placed', readonly ban: Ban }
-  | { readonly kind: 'lifted', readonly subject: string, readonly by: string }
+  | { readonly kind: 'placed', readonly ban: Ban, readonly remote: boolean }
+  | { readonly kind: 'lifted', readonly subject: string, readonly by: string, readonly remote: boolean }
+
+/**
+ * Which verified users were lately seen on which address, and which were banned there: what the shared-address
+ * guard goes by. `address` is the `ip:` subject; what is forgotten makes an address look less shared.
+ */
+export interface AddressUsers {
+  /** Cheap enough for every request: it waits for nothing. */
+  seen (address: string, userId: string, now: number): void
+  banned (address: string, userId: string, now: number): void | Promise<void>
+  /** Users seen on the address at or after `since`, without `besides`. */
+  seenSince (
+    address: string, since: number, besides: string | undefined
+  ): readonly string[] | Promise<readonly string[]>
+  /** How many different users were banned on the address at or after `since`. */
+  bannedSince (address: string, since: number): number | Promise<number>
+}
 
 export interface FindOptions {
   /** Look past bans that the policy placed by itself: they do not hold while automatic bans are off. */
@@ -65,6 +121,10 @@ export interface BanBook {
   lift (subject: string, options: LiftOptions): Promise<readonly string[]>
   /** The ban in force of exactly this subject. */
   get (subject: string): Ban | undefined
+  /** Every ban in memory, for those who keep them elsewhere too. Some may have run out. */
+  readonly all: Iterable<Ban>
+  /** Notes that the ban's document was acknowledged, if the ban still stands. Tells nobody; resolves when durable. */
+  markRecorded (subject: string, recorded: string): Promise<void>
   /** A page of the bans in force, newest first; undefined when the cursor is none of ours. */
   list (query?: BanQuery): BanPage | undefined
   /** Tells of every placed and lifted ban (not of those that ran out) until the answer is called. */

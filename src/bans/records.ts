@@ -1,4 +1,5 @@
 import type { Log } from '../log.js'
+import { isDeepStrictEqual } from 'node:util'
 import type { Ban } from './contract.js'
 import { canonicalSubject } from './subjects.js'
 
@@ -23,4 +24,9 @@ export function readable (ban: Ban, log: Log): Ban | undefined {
   if (ban.expiresAt === null || Number.isFinite(ban.expiresAt)) return { ...ban, subject }
   log.warn({ subject }, 'a stored ban has no readable end and holds until it is lifted')
   return { ...ban, subject, expiresAt: null }
+}
+
+/** Whether two bans are alike, apart from one member. */
+export function isSameBut (member: keyof Ban, one: Ban, other: Ban): boolean {
+  return isDeepStrictEqual({ ...one, [member]: undefined }, { ...other, [member]: undefined })
 }

@@ -1,9 +1,10 @@
 import Table from 'cli-table3'
 import type { Command } from 'commander'
-import type { Limiter } from '../limits/contract.js'
-import type { ConcurrencyRule, Policy, RouteEntry } from '../policy/contract.js'
-import { loadPolicy } from '../policy/load-policy.js'
+import type { Limiter, OnFailure } from '../limits/contract.js'
+import type { ConcurrencyRule, RouteEntry } from '../policy/contract.js'
+import { loadPolicy, type LoadedPolicy } from '../policy/load-policy.js'
 import { durationText } from './duration-text.js'
+import { describeStore } from './store-text.js'
 import type { Terminal } from './terminal.js'
 
 /** `portcullis check [FILE]` */
@@ -13,43 +14,62 @@ export function addCheck (program: Command, terminal: Terminal): void {
     .argument('[file]', 'policy file (PORTCULLIS_POLICY, else config/portcullis.yaml when present)')
     .action(async (file: string | undefined) => {
       const { env, cwd, stdout } = terminal
-      const { policy, warnings } = await loadPolicy({ env, cwd, ...(file === undefined ? {} : { policyFile: file }) })
-      stdout.write(describePolicy(policy))
-      for (const warning of warnings) stdout.write(`warning: ${warning}\n`)
+      const loaded = await loadPolicy({ env, cwd, ...(file === undefined ? {} : { policyFile: file }) })
+      stdout.write(describePolicy(loaded))
+      for (const warning of loaded.warnings) stdout.write(`warning: ${warning}\n`)
       stdout.write('The configuration is valid.\n')
     })
 }
 
-function describePolicy (policy: Policy): string {
+function describePolicy ({ config, policy }: LoadedPolicy): string {
   const { bans } = policy
+  const { store } = config.settings
+  const onFailure = config.document.store?.onFailure ?? 'local'
+  // Without Redis there is nothing that could be away.
+  const usual = store.redis === undefined ? undefined : onFailure
   const ban = bans.enabled && bans.durationMs > 0
     ? `every ${bans.interval} points (${bans.scope}), for ${durationText(bans.durationMs)}`
     : 'off'
   const ttl = bans.scoreTtlMs === null ? 'scores never run out' : `scores run out after ${durationText(bans.scoreTtlMs)}`
   return [
     `preset ${policy.preset}, mode ${policy.mode}, upstream ${policy.upstream.url || 'none (the demo backend)'}`,
+    describeStore(store, onFailure),
     `bans: ${ban}; ${ttl}`,
     '',
-    limiterTable([...policy.limiters.values()]),
-    concurrencyTable([...policy.concurrency.values()]),
+    limiterTable([...policy.limiters.values()], usual),
+    concurrencyTable([...policy.concurrency.values()], usual),
     routeTable(policy.routes),
     '',
   ].filter((part) => part !== undefined).join('\n')
 }
 
-function limiterTable (limiters: readonly Limiter[]): string | undefined {
+function limiterTable (limiters: readonly Limiter[], usual: OnFailure | undefined): string | undefined {
   if (limiters.length === 0) return 'no limiters'
-  return tableOf(['limiter', 'key', 'max', 'window', 'algorithm', 'violation', 'score'], limiters.map((one) => [
+  const failure = failureColumn(limiters, usual)
+  const head = ['limiter', 'key', 'max', 'window', 'algorithm', 'violation', 'score', ...failure.head]
+  return tableOf(head, limiters.map((one) => [
     one.name, one.key.join('+'), String(one.max), durationText(one.windowMs), one.algorithm + (one.observe ? ' (observe)' : ''),
-    one.violation ?? '–', one.violation === undefined ? '–' : String(one.score),
+    one.violation ?? '–', one.violation === undefined ? '–' : String(one.score), ...failure.cell(one),
   ]))
 }
 
-function concurrencyTable (rules: readonly ConcurrencyRule[]): string | undefined {
+function concurrencyTable (rules: readonly ConcurrencyRule[], usual: OnFailure | undefined): string | undefined {
   if (rules.length === 0) return undefined
-  return tableOf(['concurrency', 'key', 'max', 'lease', 'release', 'violation', 'score'], rules.map((one) => [
-    one.name, one.key.join('+'), String(one.max), durationText(one.leaseMs), one.release, one.violation ?? '–', String(one.score),
+  const failure = failureColumn(rules, usual)
+  const head = ['concurrency', 'key', 'max', 'lease', 'release', 'violation', 'score', ...failure.head]
+  return tableOf(head, rules.map((one) => [
+    one.name, one.key.join('+'), String(one.max), durationText(one.leaseMs), one.release,
+    one.violation ?? '–', String(one.score), ...failure.cell(one),
   ]))
+}
+
+/** What rules do without Redis, where one of them does not do what the store says for all. */
+function failureColumn (rules: readonly { readonly onFailure: OnFailure }[], usual: OnFailure | undefined) {
+  const isShown = usual !== undefined && rules.some(({ onFailure }) => onFailure !== usual)
+  return {
+    head: isShown ? ['on failure'] : [],
+    cell: ({ onFailure }: { readonly onFailure: OnFailure }) => isShown ? [onFailure] : [],
+  }
 }
 
 function routeTable (routes: readonly RouteEntry[]): string {

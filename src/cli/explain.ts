@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import type { Limiter } from '../limits/contract.js'
-import type { Plan, Policy, RouteEntry } from '../policy/contract.js'
-import { loadPolicy } from '../policy/load-policy.js'
+import type { Limiter, OnFailure } from '../limits/contract.js'
+import type { ConcurrencyRule, Plan, Policy, RouteEntry } from '../policy/contract.js'
+import { loadPolicy, type LoadedPolicy } from '../policy/load-policy.js'
 import { createPlanner } from '../policy/plan.js'
 import { createRouteTable } from '../policy/route-table.js'
 import { parseTarget } from '../policy/target.js'
@@ -17,13 +17,13 @@ export function addExplain (program: Command, terminal: Terminal): void {
     .argument('<method>', 'GET, POST, …')
     .argument('<path>', 'the target as a client sends it')
     .action(async (method: string, path: string) => {
-      const { policy } = await loadPolicy(terminal)
-      terminal.stdout.write(explain(policy, method.toUpperCase(), path))
+      const loaded = await loadPolicy(terminal)
+      terminal.stdout.write(explain(loaded, method.toUpperCase(), path))
     })
 }
 
 /** Every reading of the target with its entry, then the checks of all entries in the order in which they are asked. */
-export function explain (policy: Policy, method: string, path: string): string {
+export function explain ({ config, policy }: LoadedPolicy, method: string, path: string): string {
   const target = parseTarget(path)
   const table = createRouteTable(policy.routes)
   const readings = target === undefined ? undefined : table.explain(method, target.path)
@@ -39,15 +39,16 @@ export function explain (policy: Policy, method: string, path: string): string {
     ...readings.map(({ reading, entries }) => `  ${reading}  →  ${names(entries)}`),
     '',
     `Checks, in order (mode ${plan.mode}):`,
-    ...checksOf(policy, plan).map((check, i) => `  ${i + 1}. ${check}`),
+    ...checksOf(policy, plan, config.settings.store.redis !== undefined).map((check, i) => `  ${i + 1}. ${check}`),
     '',
     `A refusal is answered as ${plan.dialectOf('')}.`,
   ]
   return `${lines.join('\n')}\n`
 }
 
-function checksOf (policy: Policy, plan: Plan): string[] {
+function checksOf (policy: Policy, plan: Plan, isRedis: boolean): string[] {
   const { bans, access } = policy
+  const failureText = ({ onFailure }: { onFailure: OnFailure }) => isRedis ? `; without Redis ${onFailure}` : ''
   if (policy.mode === 'off') return ['forward to the backend (mode off: nothing is checked)']
   return [
     `ban or deny of user or address${bans.enabled ? '' : ' (automatic bans are off: only manual ones hold)'}`,
@@ -55,10 +56,9 @@ function checksOf (policy: Policy, plan: Plan): string[] {
     ...plan.browser === undefined
       ? []
       : [`browser only (${plan.browser.level}), violation ${policy.browser.violation}, score ${policy.browser.score}`],
-    ...plan.limiters.map(limiterText),
+    ...plan.limiters.map((limiter) => `${limiterText(limiter)}${failureText(limiter)}`),
     ...plan.accounts.map(({ email }) => `ban of the account that the e-mail at /${email.join('/')} names`),
-    ...plan.concurrency.map(({ name, key, max, release, leaseMs }) =>
-      `concurrency ${name}: ${max} in flight by ${key.join('+')}, freed by ${release}, lease ${durationText(leaseMs)}`),
+    ...plan.concurrency.map((rule) => `${concurrencyText(rule)}${failureText(rule)}`),
     'forward to the backend',
   ]
 }
@@ -69,6 +69,10 @@ function limiterText (limiter: Limiter): string {
   const price = violation === undefined ? 'no violation' : `violation ${violation}, score ${score}`
   return `limiter ${name}: ${max} per ${durationText(windowMs)} by ${key.join('+')} (${algorithm})${counted}; ` +
     `${price}${observe ? '; observed only' : ''}`
+}
+
+function concurrencyText ({ name, key, max, release, leaseMs }: ConcurrencyRule): string {
+  return `concurrency ${name}: ${max} in flight by ${key.join('+')}, freed by ${release}, lease ${durationText(leaseMs)}`
 }
 
 function names (entries: readonly RouteEntry[]): string {

@@ -1,49 +1,74 @@
-import { watch, type FSWatcher } from 'chokidar'
+import { watch } from 'chokidar'
 import type { Logger } from 'pino'
-import { ConfigErrors } from '../config/config.js'
-import { loadPolicy, type LoadPolicyOptions } from '../policy/load-policy.js'
-import type { Portcullis } from '../portcullis.js'
+import { ConfigErrors, storeChanges } from '../config/config.js'
+import { loadPolicy, type LoadedPolicy, type LoadPolicyOptions } from '../policy/load-policy.js'
+import type { Running } from '../portcullis.js'
 
 /** An editor writes a file in several steps; the last one counts. */
 const SETTLE_MS = 100
 
 export interface WatchOptions extends LoadPolicyOptions {
-  readonly files: readonly string[]
-  readonly portcullis: Pick<Portcullis, 'reload'>
+  /** What is in force at the start. */
+  readonly loaded: LoadedPolicy
+  readonly running: Pick<Running, 'reload'>
   readonly log: Logger
+}
+
+export interface PolicyWatcher {
+  /** What is in force. */
+  readonly loaded: LoadedPolicy
+  /** Resolves when changes will be seen. */
+  readonly ready: Promise<void>
+  close (): Promise<void>
 }
 
 /**
  * Applies changes of policy file, chat.yaml and certificates; a bad file is refused with all its errors and the last
  * good one stays.
  */
-export function watchPolicy (options: WatchOptions): FSWatcher {
+export function watchPolicy (options: WatchOptions): PolicyWatcher {
+  const { loaded, running, log, ...sources } = options
+  let inForce = loaded
   let timer: NodeJS.Timeout | undefined
-  const watcher = watch([...options.files], { ignoreInitial: true })
-  const apply = () => {
-    reload(options).then((files) => {
-      // To add something would open a closed watcher again.
-      if (!watcher.closed) watcher.add([...files])
-    }).catch(() => {})
+  const watcher = watch([...loaded.config.watchFiles], { ignoreInitial: true })
+  const apply = async () => {
+    const next = await load(sources, log)
+    if (next === undefined || watcher.closed) return
+    running.reload(next.policy, next.config.document)
+    tell(log, loaded, next)
+    inForce = next
+    watcher.add([...next.config.watchFiles])
   }
   watcher.on('all', () => {
     clearTimeout(timer)
-    timer = setTimeout(apply, SETTLE_MS)
+    timer = setTimeout(() => {
+      apply().catch((err: unknown) => { log.error({ err }, 'the changed policy could not be applied') })
+    }, SETTLE_MS)
   })
-  return watcher
+  return {
+    get loaded () { return inForce },
+    ready: new Promise((resolve) => { watcher.once('ready', resolve) }),
+    close: async () => {
+      clearTimeout(timer)
+      await watcher.close()
+    },
+  }
 }
 
-/** Answers the files that the policy now in force is made of. */
-async function reload ({ portcullis, log, files, ...options }: WatchOptions): Promise<readonly string[]> {
+/** undefined: it is refused, and the log says why. */
+async function load (sources: LoadPolicyOptions, log: Logger): Promise<LoadedPolicy | undefined> {
   try {
-    const { config, policy, warnings } = await loadPolicy(options)
-    portcullis.reload(policy)
-    log.info({ preset: policy.preset, mode: policy.mode }, 'the changed policy is in force')
-    for (const warning of warnings) log.warn(warning)
-    return config.watchFiles
+    return await loadPolicy(sources)
   } catch (error) {
     const mistakes = error instanceof ConfigErrors ? { mistakes: error.message.split('\n') } : { err: error }
     log.error(mistakes, 'the changed policy is refused; the last good one stays in force')
-    return files
+    return undefined
   }
+}
+
+function tell (log: Logger, started: LoadedPolicy, { config, policy, warnings }: LoadedPolicy): void {
+  log.info({ preset: policy.preset, mode: policy.mode }, 'the changed policy is in force')
+  for (const warning of warnings) log.warn(warning)
+  const waiting = storeChanges(started.config.settings.store, config.settings.store)
+  if (waiting.length > 0) log.warn({ changed: waiting }, 'these changes come into force with the next start')
 }

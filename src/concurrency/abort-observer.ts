@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { runAside } from '../chain.js'
 import type { AnswerObserver } from '../exchange.js'
 import { BodyTap } from '../tap/body-tap.js'
 import { BoundLeases, type FollowedStream } from './bound-leases.js'
 import { followPointer } from '../json-pointer.js'
-import { runAside } from './settle.js'
 import type { ObserverParts } from './stream-observer.js'
 
 const maxAnswerBytes = 64 * 1024

@@ -16,27 +16,33 @@ export interface ActiveAnswer {
  */
 export type AskActive = (exchange: Exchange, path: string) => Promise<ActiveAnswer | undefined>
 
-/** Frees leases whose streams the backend no longer names. Never rejects because of the backend. */
+/** Frees leases whose streams the backend no longer names. Never rejects: who does not know frees nothing. */
 export type FreeEnded = (exchange: Exchange, rule: ConcurrencyRule, holder: string) => Promise<void>
+
+export interface FreeEndedParts {
+  readonly store: LeaseStore
+  readonly askActive: AskActive
+  readonly clock: Clock
+  onError? (error: Error): void
+}
 
 /**
  * Only leases that were bound before the question was sent can be freed by its answer: of the others it knows nothing.
  * Messages of one holder that find no room at the same time share one question.
  */
-export function createFreeEnded (store: LeaseStore, askActive: AskActive, clock: Clock): FreeEnded {
+export function createFreeEnded ({ store, askActive, clock, onError }: FreeEndedParts): FreeEnded {
   const asking = new Map<string, Promise<void>>()
 
   async function ask (exchange: Exchange, rule: ConcurrencyRule, holder: string): Promise<void> {
     const active = rule.stream?.active
     if (active === undefined) return
-    const records = await store.list(holder, rule.name, clock())
+    const { records } = await store.list(holder, rule.name, clock())
     const bound = records.filter(({ stream }) => stream !== undefined)
     if (bound.length === 0) return
     const running = runningStreams(await askQuietly(exchange, active.path), active.list)
     if (running === undefined) return
-    for (const record of bound) {
-      if (record.stream !== undefined && !running.has(record.stream)) await store.release(record)
-    }
+    const ended = bound.filter(({ stream }) => stream !== undefined && !running.has(stream))
+    await Promise.all(ended.map(async (record) => await store.release(record)))
   }
 
   async function askQuietly (exchange: Exchange, path: string): Promise<ActiveAnswer | undefined> {
@@ -51,7 +57,9 @@ export function createFreeEnded (store: LeaseStore, askActive: AskActive, clock:
     const key = `${rule.name} ${holder}`
     const running = asking.get(key)
     if (running !== undefined) return running
-    const asked = ask(exchange, rule, holder).finally(() => asking.delete(key))
+    const asked = ask(exchange, rule, holder)
+      .catch((error: unknown) => { onError?.(error instanceof Error ? error : new Error(String(error))) })
+      .finally(() => asking.delete(key))
     asking.set(key, asked)
     return asked
   }

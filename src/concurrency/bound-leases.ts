@@ -1,7 +1,7 @@
+import { chain } from '../chain.js'
 import type { Clock } from '../clock.js'
 import type { ConcurrencyRule } from '../policy/contract.js'
-import type { LeaseRecord, LeaseStore } from './contract.js'
-import { chain } from './settle.js'
+import type { LeaseList, LeaseRecord, LeaseStore } from './contract.js'
 
 /** A backend's stream, whose message it is, and the rule that counts it. */
 export interface FollowedStream {
@@ -19,8 +19,7 @@ export class BoundLeases {
   readonly #clock: Clock
   readonly #rule: ConcurrencyRule
   readonly #holder: string
-  readonly #openedAt: number
-  readonly #atOpening: Records
+  readonly #atOpening: Look
 
   /** To be made before the request is sent on. */
   constructor (store: LeaseStore, clock: Clock, { rule, holder }: Omit<FollowedStream, 'stream'>) {
@@ -28,13 +27,12 @@ export class BoundLeases {
     this.#clock = clock
     this.#rule = rule
     this.#holder = holder
-    this.#openedAt = clock()
-    this.#atOpening = lookUp(() => store.list(holder, rule.name, this.#openedAt))
+    this.#atOpening = lookUp(() => store.list(holder, rule.name, clock()))
   }
 
   /** True when it is known already that there is nothing to speak for. */
   get isEmpty (): boolean {
-    return !(this.#atOpening instanceof Promise) && this.#atOpening.length === 0
+    return !(this.#atOpening instanceof Promise) && this.#atOpening.records.length === 0
   }
 
   release (stream: string): void | Promise<void> {
@@ -47,11 +45,11 @@ export class BoundLeases {
 
   #forEach (stream: string, act: (record: LeaseRecord) => void | Promise<void>): void | Promise<void> {
     return chain(this.#atOpening, (early) => {
-      const earlyIds = new Set(early.map(({ id }) => id))
-      return chain(this.#store.list(this.#holder, this.#rule.name, this.#clock()), (records) => {
+      const earlyIds = new Set(early.records.map(({ id }) => id))
+      return chain(this.#store.list(this.#holder, this.#rule.name, this.#clock()), ({ records }) => {
         const pending: Promise<void>[] = []
         for (const record of records) {
-          if (record.stream !== stream || !(earlyIds.has(record.id) || this.#isOlder(record))) continue
+          if (record.stream !== stream || !(earlyIds.has(record.id) || isOlder(record, early))) continue
           const done = act(record)
           if (done instanceof Promise) pending.push(done)
         }
@@ -59,27 +57,30 @@ export class BoundLeases {
       })
     })
   }
-
-  /** For bindings that reached a remote store after our first look, though they were made before it. */
-  #isOlder ({ boundAt }: LeaseRecord): boolean {
-    return boundAt !== undefined && boundAt < this.#openedAt
-  }
 }
 
-type Records = readonly LeaseRecord[] | Promise<readonly LeaseRecord[]>
+type Look = LeaseList | Promise<LeaseList>
 
 /** A look that fails is told to whoever needs its outcome, not to whoever opens a stream. */
-function lookUp (list: () => Records): Records {
-  let records: Records
+function lookUp (list: () => Look): Look {
+  let look: Look
   try {
-    records = chain(list(), keepBound)
+    look = chain(list(), keepBound)
   } catch (error) {
-    records = Promise.reject(error instanceof Error ? error : new Error(String(error)))
+    look = Promise.reject(error instanceof Error ? error : new Error(String(error)))
   }
-  if (records instanceof Promise) records.catch(() => {})
-  return records
+  if (look instanceof Promise) look.catch(() => {})
+  return look
 }
 
-function keepBound (records: readonly LeaseRecord[]): readonly LeaseRecord[] {
-  return records.filter(({ stream }) => stream !== undefined)
+function keepBound ({ at, records }: LeaseList): LeaseList {
+  return { at, records: records.filter(({ stream }) => stream !== undefined) }
+}
+
+/**
+ * For bindings that the store made known after our first look, though it had made them before: both instants are of the
+ * store's own clock, which instances share.
+ */
+function isOlder ({ boundAt }: LeaseRecord, { at }: LeaseList): boolean {
+  return boundAt !== undefined && boundAt < at
 }

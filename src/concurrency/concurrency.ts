@@ -5,11 +5,11 @@
 import type { Clock } from '../clock.js'
 import type { AnswerObserver, Check, Exchange, ObserveAnswer } from '../exchange.js'
 import type { ConcurrencyRule, ReleaseRule } from '../policy/contract.js'
-import type { Booking } from '../verdict/verdict.js'
+import type { Violations } from '../violations/violations.js'
 import { AbortObserver } from './abort-observer.js'
 import { createFreeEnded, type ActiveAnswer } from './active.js'
-import { createCheck } from './check.js'
-import type { LeaseRecord, LeaseStore } from './contract.js'
+import { createDesk } from './check.js'
+import type { LeaseRecord, LeaseStore, SlotDesk } from './contract.js'
 import { holderSpokenFor } from './holder.js'
 import { createMessageBook } from './message.js'
 import { MessageObserver } from './message-observer.js'
@@ -23,23 +23,25 @@ export interface ConcurrencyOptions {
    * To be bounded in time (1 s) and size by the implementer; undefined or a rejection: no usable answer.
    */
   askActive (exchange: Exchange, path: string): Promise<ActiveAnswer | undefined>
-  /** Books the violation of a refusal (shadow-booked in observe mode); undefined when it is none. */
-  bookRefusal (exchange: Exchange, rule: ConcurrencyRule): Booking | undefined | Promise<Booking | undefined>
+  /** Finishes the violation that the store has booked with a refusal. */
+  readonly violations: Pick<Violations, 'settle'>
   /** Takes this exchange's limiter charges back: it turned out to repeat a message that is running. */
   refund (exchange: Exchange): void | Promise<void>
   readonly clock: Clock
-  /** A new lease id, unique over all instances. */
+  /** A new id for a lease or a violation, unique over all instances. */
   newId (): string
-  /** Told what the store failed to do behind the client's back. Such a lease runs out. */
+  /** Told what the store failed to do. A lease that could not be settled runs out. */
   onError? (error: Error): void
 }
 
 export interface Concurrency {
   /**
    * Takes a slot per concurrency rule of the plan. A rule keyed by user does not apply without a verified user.
-   * Rejects only if the store does.
+   * Where the store fails, the request is refused with 503. Never rejects.
    */
   readonly check: Check
+  /** The same in the step in which the limiters decide. */
+  readonly desk: SlotDesk
   /** Gives back what an exchange holds that will not be forwarded after all. Harmless at any time, any number of times. */
   release (exchange: Exchange): void
   /** For the message itself. */
@@ -57,7 +59,8 @@ export interface Concurrency {
 export function createConcurrency (options: ConcurrencyOptions): Concurrency {
   const { store, clock } = options
   const book = createMessageBook(store, options.onError)
-  const freeEnded = createFreeEnded(store, options.askActive, clock)
+  const freeEnded = createFreeEnded(options)
+  const desk = createDesk({ ...options, book, freeEnded })
   const messageParts = { ...options, book }
 
   const observeStream: Concurrency['observeStream'] = ({ identity }, rule, stream) => {
@@ -71,7 +74,8 @@ export function createConcurrency (options: ConcurrencyOptions): Concurrency {
     return new AbortObserver(options, { rule, holder }, pointer)
   }
   return {
-    check: createCheck({ ...options, book, freeEnded }),
+    check: desk.check,
+    desk,
     release (exchange) {
       const message = book.find(exchange)
       if (message !== undefined) book.giveBackAll(message)
@@ -89,7 +93,7 @@ export function createConcurrency (options: ConcurrencyOptions): Concurrency {
     observeStream,
     observeAbort,
     async leasesOf (holder, rules) {
-      const lists = [...rules].map(async (rule) => await store.list(holder, rule.name, clock()))
+      const lists = [...rules].map(async (rule) => (await store.list(holder, rule.name, clock())).records)
       return (await Promise.all(lists)).flat()
     },
   }

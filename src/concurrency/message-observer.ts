@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { chain, runAside } from '../chain.js'
 import type { Clock } from '../clock.js'
 import type { AnswerObserver, Exchange } from '../exchange.js'
 import { BodyTap, mediaTypeOf } from '../tap/body-tap.js'
 import type { LeaseStore } from './contract.js'
-import { repeatKeyOf, sequelOf, type Outcome } from './message-answer.js'
+import { sequelOf, type Outcome } from './message-answer.js'
 import type { HeldLease, Message, MessageBook } from './message.js'
 import { RenewalPace } from './renewal-pace.js'
-import { chain, runAside } from './settle.js'
 
 const maxAnswerBytes = 64 * 1024
 /** How long a message still counts whose client left before the answer came, at most. */
@@ -80,9 +80,8 @@ export class MessageObserver implements AnswerObserver {
   }
 
   /** A repetition of a message that is running already gives its slot and its charges back. */
-  #bind ({ lease, rule }: HeldLease, stream: string): void {
+  #bind ({ lease, rule, repeatKey }: HeldLease, stream: string): void {
     const { store, clock, onError } = this.#parts
-    const repeatKey = repeatKeyOf(this.#exchange, rule)
     runAside(() => chain(store.bind({ lease, stream, repeatKey, now: clock() }), (original) => {
       if (original === undefined) return store.renew(lease, rule.leaseMs, clock())
       return chain(store.release(lease), () => {

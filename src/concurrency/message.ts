@@ -1,16 +1,21 @@
+import { runAside } from '../chain.js'
 import type { Exchange } from '../exchange.js'
 import type { ConcurrencyRule } from '../policy/contract.js'
 import type { Lease, LeaseStore } from './contract.js'
-import { runAside } from './settle.js'
+import type { Slot } from './slots.js'
 
 /** A lease that a message holds, and the rule that asked for it. */
 export interface HeldLease {
   readonly lease: Lease
   readonly rule: ConcurrencyRule
+  /** What the client calls this message; undefined: it gives it no usable name. */
+  readonly repeatKey: string | undefined
 }
 
 /** What one message holds between its admission and the moment at which its answer settles it. */
 export interface Message {
+  /** What it asks for, in the order of the plan. */
+  readonly slots: readonly Slot[]
   held: readonly HeldLease[]
   /** Given back as a whole; a lease that is granted only now goes straight back. */
   isOver: boolean
@@ -18,7 +23,7 @@ export interface Message {
 
 /** The messages that hold something, by exchange. Forgets with the exchange. */
 export interface MessageBook {
-  open (exchange: Exchange): Message
+  open (exchange: Exchange, slots: readonly Slot[]): void
   find (exchange: Exchange): Message | undefined
   /** Notes a granted lease. */
   hold (message: Message, item: HeldLease): void
@@ -43,10 +48,8 @@ export function createMessageBook (store: LeaseStore, onError?: (error: Error) =
     letGo,
     giveBack,
     find: (exchange) => messages.get(exchange),
-    open (exchange) {
-      const message: Message = { held: [], isOver: false }
-      messages.set(exchange, message)
-      return message
+    open (exchange, slots) {
+      messages.set(exchange, { slots, held: [], isOver: false })
     },
     hold (message, item) {
       message.held = [...message.held, item]

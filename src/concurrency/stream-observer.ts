@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { runAside } from '../chain.js'
 import type { Clock } from '../clock.js'
 import type { AnswerObserver } from '../exchange.js'
 import { mediaTypeOf } from '../tap/body-tap.js'
@@ -7,7 +8,6 @@ import { createDecoder, type Decoder } from '../tap/content-coding.js'
 import type { LeaseStore } from './contract.js'
 import { parseJson } from '../parse-json.js'
 import { RenewalPace } from './renewal-pace.js'
-import { runAside } from './settle.js'
 import { SseParser, type SseFrame } from './sse-parser.js'
 
 /** Characters of a frame; longer ones are known by their first member only. */

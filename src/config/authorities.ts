@@ -38,8 +38,8 @@ export async function readAuthorities (
 
 interface Certificates { readonly ca?: string, readonly problem?: string }
 
-/** Only the certificates: what else the file holds is nothing to us, were it a private key. */
-async function readCertificates (path: string): Promise<Certificates> {
+/** Only the certificates, as PEM, or why there are none: what else the file holds is nothing to us, were it a private key. */
+export async function readCertificates (path: string): Promise<Certificates> {
   try {
     if ((await stat(path)).size > MOST_BYTES) return { problem: 'it is larger than 1 MiB' }
     const found = (await readFile(path, 'utf8')).match(certificate) ?? []

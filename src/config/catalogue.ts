@@ -45,7 +45,7 @@ const scores = [
 ]
 const texts = [
   'UPSTREAM_URL', 'GATEWAY_HOST', 'ADMIN_HOST', 'ADMIN_TOKEN_LIST', 'PORTCULLIS_POLICY', 'PORTCULLIS_PRESET',
-  'PORTCULLIS_ADMIN_URL', 'CONFIG_PATH', 'DATA_DIR', 'DOMAIN_CLIENT', 'REDIS_KEY_PREFIX', 'REDIS_USERNAME', 'REDIS_CA',
+  'PORTCULLIS_ADMIN_URL', 'CONFIG_PATH', 'DATA_DIR', 'DOMAIN_CLIENT', 'REDIS_KEY_PREFIX', 'REDIS_KEY_PREFIX_VAR', 'REDIS_USERNAME', 'REDIS_CA',
   'OPENID_ISSUER', 'OPENID_CLIENT_ID', 'CCAT_JWT_ALGORITHM', 'GLOBAL_RATE_LIMIT_WARNING', 'JAILBREAK_ALARM_TEXT',
   'TELEGRAM_BOT_USERNAME', 'DOORMAN_BASE_URL', 'DOORMAN_MODEL',
 ]
@@ -87,8 +87,6 @@ export const secretName = /(?:SECRET|TOKEN|PASSWORD|PASSWD|KEY)$/
 
 /** What is set for nothing today. Said at start. */
 export const notYet: ReadonlyMap<string, string> = new Map([
-  ['REDIS_URI', 'this version keeps its state in memory'],
-  ['MONGO_URI', 'this version writes no bans to MongoDB: "portcullis bans" lists them'],
   ['OPENID_REUSE_TOKENS', 'this version verifies only tokens of the chat app itself'],
   ['TELEGRAM_WEBHOOK_SECRET', 'this version has no telegram-bot preset'],
   ['CCAT_JWT_SECRET', 'this version has no cheshire-cat preset'],

@@ -5,19 +5,24 @@
 import { resolve } from 'node:path'
 import { readAuthorities } from './authorities.js'
 import { readChatLimits } from './chat-yaml.js'
-import { blameVariable, decode } from './decode.js'
+import { decode } from './decode.js'
 import { readDotenv } from './dotenv.js'
 import type { DotenvEntry } from './dotenv.js'
 import { ConfigErrors } from './mistake.js'
-import type { Findings, Mistake, Place } from './mistake.js'
+import type { Findings, Mistake } from './mistake.js'
 import { parseTree } from './parse.js'
+import { createPointers } from './pointers.js'
+import type { Pointers } from './pointers.js'
 import { DEFAULT_POLICY, choosePreset, layPolicy, readPolicy } from './policy-file.js'
 import { PolicyFile } from './schema.js'
 import type { PolicyDocument } from './schema.js'
 import { readSettings } from './settings.js'
 import type { ProcessSettings, Settings } from './settings.js'
-import { findTree } from './tree.js'
-import type { Path, Tree } from './tree.js'
+import { showVariables } from './shown-variables.js'
+import type { ShownVariable } from './shown-variables.js'
+import { readStores } from './store-settings.js'
+import { warnOfStores } from './store-warnings.js'
+import type { Tree } from './tree.js'
 import { createVariables, warnOfVariables } from './variables.js'
 import type { Variables } from './variables.js'
 
@@ -25,6 +30,8 @@ export { ConfigErrors, formatMistake, nearest } from './mistake.js'
 export type { Mistake, Place } from './mistake.js'
 export type { ProcessSettings, Settings } from './settings.js'
 export type { PolicyDocument } from './schema.js'
+export { storeChanges } from './store-settings.js'
+export type { StoreSettings } from './store-settings.js'
 export { presetNames } from './presets.js'
 
 export interface LoadOptions {
@@ -36,19 +43,13 @@ export interface LoadOptions {
   readonly review?: (config: LoadedConfig) => readonly Mistake[]
 }
 
-export interface ShownVariable { readonly name: string, readonly text: string, readonly from: string }
-
-export interface LoadedConfig {
+export interface LoadedConfig extends Pick<Pointers, 'positionOf' | 'mistake'> {
   readonly settings: Settings
   /**
    * Policy file over preset over defaults, `preset` being the one in use and `upstream.tls.ca` the certificates
    * themselves; frozen.
    */
   readonly document: PolicyDocument
-  /** Where a value is written, or else the nearest one above it. Routes are counted as in `document`. */
-  positionOf (path: Path): Place
-  /** A mistake in a value: at its place, or blamed on the variable that it came from. Texts are printed as they are. */
-  mistake (path: Path, found: string, expected: string, suggestion?: string): Mistake
   readonly warnings: readonly string[]
   /** Absolute paths whose change calls for a reload; some may not exist. */
   readonly watchFiles: readonly string[]
@@ -80,26 +81,45 @@ export async function loadConfig (options: LoadOptions): Promise<LoadedConfig> {
   const base = createVariables({ env, dotenv, cwd })
   const chat = await readChatLimits(base, cwd)
   const variables = base.with(chat.variables)
-  const policy = await readPolicy(options, variables, findings.mistakes)
-  const parsed = parseTree(policy.text, { ...findings, file: policy.shownAs, variables })
-  const preset = choosePreset(parsed, variables, findings.mistakes)
-  const root = layPolicy(parsed, preset, { ...findings, variables, cwd })
-  const at = pointers(root)
-  const authorities = await readAuthorities(decode(PolicyFile, root, findings), { ...at, cwd, findings })
+  const layers = await readLayers(options, variables, findings)
+  const { preset, policyFile, at } = layers
+  const authorities = await readAuthorities(decode(PolicyFile, layers.root, findings), { ...at, cwd, findings })
   const document = Object.freeze({ ...authorities.document, preset })
+  const store = await readStores(document.store, { variables, cwd, at, findings })
   const upstreamGiven = document.upstream?.url !== undefined
+  warnings.push(...chat.warnings, ...warnOfVariables(variables, namesIn(env, dotenv)))
   const config: LoadedConfig = Object.freeze({
-    settings: Object.freeze({ ...readSettings(variables, cwd), preset, policyFile: policy.path, upstreamGiven }),
+    settings: Object.freeze({ ...readSettings(variables, cwd), store, preset, policyFile, upstreamGiven }),
     document,
-    ...at,
-    warnings: [...warnings, ...chat.warnings, ...warnOfVariables(variables, namesIn(env, dotenv))],
-    watchFiles: [policy.path ?? resolve(cwd, DEFAULT_POLICY), ...chat.files, ...authorities.files],
-    variables: shown(variables),
+    positionOf: at.positionOf,
+    mistake: at.mistake,
+    warnings: [...warnings, ...warnOfStores(store, { policy: layers.policy, variables })],
+    watchFiles: [policyFile ?? resolve(cwd, DEFAULT_POLICY), ...chat.files, ...authorities.files],
+    variables: showVariables(variables),
   })
   const reviewed = review(config, options, findings)
   const all = [...base.mistakes, ...chat.mistakes, ...findings.mistakes, ...reviewed]
   if (all.length > 0) throw new ConfigErrors(all)
   return config
+}
+
+interface Layers {
+  readonly preset: string
+  /** Absolute; undefined: there is none. */
+  readonly policyFile: string | undefined
+  /** What it says by itself. */
+  readonly policy: Tree
+  /** The same over preset and defaults. */
+  readonly root: Tree
+  readonly at: Pointers
+}
+
+async function readLayers (options: LoadOptions, variables: Variables, findings: Findings): Promise<Layers> {
+  const { path, shownAs, text } = await readPolicy(options, variables, findings.mistakes)
+  const policy = parseTree(text, { ...findings, file: shownAs, variables })
+  const preset = choosePreset(policy, variables, findings.mistakes)
+  const root = layPolicy(policy, preset, { ...findings, variables, cwd: options.cwd })
+  return { preset, policyFile: path, policy, root, at: createPointers(root) }
 }
 
 /**
@@ -129,27 +149,6 @@ function loadDotenv (cwd: string, warnings: string[]): ReadonlyMap<string, Doten
     warnings.push(`.env cannot be read: ${error instanceof Error ? error.message : String(error)}`)
     return undefined
   }
-}
-
-function pointers (root: Tree): Pick<LoadedConfig, 'positionOf' | 'mistake'> {
-  return {
-    positionOf: (path) => findTree(root, path).place,
-    mistake (path, found, expected, suggestion) {
-      const tree = findTree(root, path)
-      const told = { found, expected, ...(suggestion === undefined ? {} : { suggestion }) }
-      const variable = tree.kind === 'scalar' ? tree.variable : undefined
-      return variable === undefined
-        ? { ...tree.place, key: path.join('.'), ...told }
-        : blameVariable(variable, path, variable.isSecret ? { ...told, found: 'a secret' } : told)
-    },
-  }
-}
-
-function shown (variables: Variables): ShownVariable[] {
-  return variables.list().map(({ name, text, isSecret, place, key }) => {
-    const where = place.line === undefined ? place.file : `${place.file}:${place.line}`
-    return { name, text: isSecret ? '***' : text, from: key === name ? where : `${where} ${key}` }
-  })
 }
 
 function namesIn (env: LoadOptions['env'], dotenv: ReadonlyMap<string, DotenvEntry> | undefined): Set<string> {

@@ -104,7 +104,8 @@ function readDuration (rule: Rule, raw: Raw): Reading {
   const text = cleaned(raw)
   // In a file a bare number is a unit forgotten; the chat apps' variables are milliseconds.
   if (!raw.loose && typeof raw.value === 'number' && raw.value !== 0) {
-    return { expected: expectedOf(rule), suggestion: `${text}s` }
+    const isTooLong = raw.value * 1000 > (rule.maximum ?? Infinity)
+    return { expected: expectedOf(rule), suggestion: `${text}${isTooLong ? 'ms' : 's'}` }
   }
   const value = typeof raw.value === 'number' ? raw.value : evaluate(text, true)
   if (value === undefined) return { expected: expectedOf(rule), ...suggestDuration(text) }

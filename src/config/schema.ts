@@ -10,6 +10,7 @@ const oneOf = <const T extends string[]>(...values: T) =>
   Type.Unsafe<T[number]>({ kind: 'choice', anyOf: [{ enum: values }, { type: 'string', pattern: '\\$\\{' }], values })
 
 export const Mode = oneOf('enforce', 'observe', 'off')
+const OnFailure = oneOf('local', 'open', 'closed')
 
 const UpstreamPart = Type.Object({
   url: Type.Optional(Text({ description: 'Where the backend listens: http://, https:// or unix:/path/to.sock' })),
@@ -51,6 +52,14 @@ const IdentitySource = Type.Object({
 
 const Subjects = { users: Type.Optional(List()), addresses: Type.Optional(List()) }
 
+const StorePart = Type.Object({
+  url: Type.Optional(Secret({
+    description: 'redis://, rediss://, redis+sentinel:// or rediss+sentinel://; of a Cluster several with commas between',
+  })),
+  deadline: Type.Optional(Duration({ minimum: 1, maximum: 30_000, description: 'A decision waits no longer for Redis' })),
+  onFailure: Type.Optional(OnFailure),
+}, Strict)
+
 const BansPart = Type.Object({
   enabled: Type.Optional(Switch({ description: 'Automatic bans; false also ignores those already placed. Manual ones hold.' })),
   duration: Type.Optional(Duration({ description: '0 or less: no ban' })),
@@ -79,6 +88,7 @@ export const LimiterEntry = Type.Object({
   score: Type.Optional(Number_()),
   status: Type.Optional(Count({ minimum: 400, maximum: 499 })),
   message: Type.Optional(Text()),
+  onFailure: Type.Optional(OnFailure),
   mode: Type.Optional(Mode),
 }, Strict)
 
@@ -90,6 +100,7 @@ export const ConcurrencyEntry = Type.Object({
   release: Type.Optional(oneOf('response', 'stream')),
   violation: Type.Optional(Text()),
   score: Type.Optional(Number_()),
+  onFailure: Type.Optional(OnFailure),
   mode: Type.Optional(Mode),
   stream: Type.Optional(Type.Object({
     id: Type.Optional(Text({ description: 'JSON pointer to the stream id in the answer to the message' })),
@@ -138,6 +149,7 @@ export const PolicyFile = Type.Object({
     userAgents: Type.Optional(List()),
   }, Strict)),
   deny: Type.Optional(Type.Object(Subjects, Strict)),
+  store: Type.Optional(StorePart),
   violations: Type.Optional(Type.Record(Type.String(), Type.Object({ score: Number_() }, Strict))),
   bans: Type.Optional(BansPart),
   limiters: Type.Optional(Type.Record(Type.String(), LimiterEntry)),

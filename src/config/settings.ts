@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { logLevels } from './catalogue.js'
+import type { StoreSettings } from './store-settings.js'
 import type { Variables } from './variables.js'
 
 export type LogLevel = (typeof logLevels)[number]
@@ -25,6 +26,7 @@ export interface ProcessSettings {
 
 /** All wiring of the process. Frozen. */
 export interface Settings extends ProcessSettings {
+  readonly store: StoreSettings
   readonly preset: string
   /** Absolute; undefined: the preset alone. */
   readonly policyFile: string | undefined

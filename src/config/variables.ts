@@ -123,12 +123,11 @@ function readSecretFile (pointer: Origin, cwd: string, mistakes: Mistake[]): Ori
   return undefined
 }
 
-/** What is set for nothing: stores and presets of later versions, and names that are probably misspelt. */
+/** What is set for nothing: presets of later versions, and names that are probably misspelt. */
 export function warnOfVariables (variables: Variables, names: Iterable<string>): string[] {
-  const redisUnused = variables.get('USE_REDIS')?.value === false
   const useless = [...notYet].filter(([name]) => {
     const value = variables.get(name)?.value
-    return value !== undefined && value !== false && !(name === 'REDIS_URI' && redisUnused)
+    return value !== undefined && value !== false
   })
   return [
     ...useless.map(([name, why]) => `${name} is set, but ${why}`),

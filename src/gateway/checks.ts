@@ -19,27 +19,29 @@ export interface AssemblyOptions {
   readonly readsBody: boolean
   readonly concurrency: Concurrency
   readonly rooms: Rooms
+  /** Told what a store failed to do. */
+  onStoreError (error: Error): void
 }
 
 /** What a request goes through, in the order of CONTRACT §4. */
 export function assembleChecks (options: AssemblyOptions): (requirements: Requirements) => PlanParts {
   const banned = banChecks(options)
   return (requirements) => {
+    const identityInBody = options.readsBody && requirements.entries.length > 0
+    const bodyLimit = bodyLimitOf(requirements, options.policy, identityInBody)
+    // With nothing to be read or asked between them, limiters and slots are one step of the store.
+    const isOneStep = requirements.accounts.length === 0 && (identityInBody || bodyLimit === 0)
     const checks = [
       ...allowChecks(requirements, options),
       ...browserChecks(requirements, options),
-      ...limitChecks(requirements, options),
+      ...limitChecks(requirements, options, isOneStep),
     ]
-    const lease = requirements.concurrency.length === 0 ? [] : [options.concurrency.check]
-    const identityInBody = options.readsBody && requirements.entries.length > 0
-    const bodyLimit = bodyLimitOf(requirements, options.policy, identityInBody)
-    const needsBody = bodyLimit > 0
     return {
-      headChecks: [...banned, ...identityInBody ? [] : checks, ...needsBody ? [] : lease],
+      headChecks: [...banned, ...identityInBody ? [] : checks],
       bodyChecks: [
         ...identityInBody ? [...banned, ...checks] : [],
         ...accountChecks(requirements, options),
-        ...needsBody ? lease : [],
+        ...isOneStep ? [] : slotChecks(requirements, options),
       ],
       lateChecks: options.policy.mode === 'enforce' ? banned : [],
       bodyLimit,
@@ -79,10 +81,18 @@ function browserChecks ({ browser }: Requirements, { policy, rooms }: AssemblyOp
   return [browser.observe ? observing(check) : check]
 }
 
-function limitChecks ({ limiters }: Requirements, { rooms }: AssemblyOptions): Check[] {
-  if (limiters.length === 0) return []
+/** @param isOneStep the slots for messages in flight are taken with the limiters */
+function limitChecks (requirements: Requirements, options: AssemblyOptions, isOneStep: boolean): Check[] {
+  const { rooms, concurrency, onStoreError } = options
+  const { limiters } = requirements
+  if (limiters.length === 0) return isOneStep ? slotChecks(requirements, options) : []
   const { counters: store, violations, clock } = rooms
-  return [createLimitsCheck({ limiters, store, violations, clock, newId: randomUUID })]
+  const slots = isOneStep && requirements.concurrency.length > 0 ? concurrency.desk : undefined
+  return [createLimitsCheck({ limiters, store, slots, violations, clock, newId: randomUUID, onStoreError })]
+}
+
+function slotChecks (requirements: Requirements, { concurrency }: AssemblyOptions): Check[] {
+  return requirements.concurrency.length === 0 ? [] : [concurrency.check]
 }
 
 /** A banned account is known by its e-mail before its owner has a token. */
@@ -95,11 +105,13 @@ function accountChecks ({ accounts, mode }: Requirements, { policy, access, room
   })
 }
 
-function observers (requirements: Requirements, { concurrency, rooms }: AssemblyOptions): ObserveAnswer[] {
+function observers (requirements: Requirements, options: AssemblyOptions): ObserveAnswer[] {
+  const { concurrency, rooms, onStoreError } = options
   const { limiters } = requirements
+  const { counters: store, clock } = rooms
   const counting = limiters.some((limiter) => limiter.countStatus.length > 0)
   return [
-    ...counting ? [observeCountedAnswers({ limiters, store: rooms.counters, clock: rooms.clock, log: rooms.log })] : [],
+    ...counting ? [observeCountedAnswers({ limiters, store, clock, onStoreError })] : [],
     ...requirements.concurrency.length > 0 ? [concurrency.observeMessage] : [],
     ...requirements.accounts.map((rule) => createAccountLearner(rule, rooms.accounts)),
     ...requirements.releases.map((release) => concurrency.observeRelease(release)),

@@ -37,6 +37,8 @@ function collect (request: IncomingMessage, { maxBytes, deadlineMs = BODY_DEADLI
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
     return Promise.resolve({ bytes: Buffer.alloc(0), outcome: 'too-large' as const })
   }
+  // Its client has left already: no event would come any more.
+  if (request.destroyed) return Promise.resolve({ bytes: Buffer.alloc(0), outcome: 'gone' as const })
   return new Promise<{ bytes: Buffer, outcome: Outcome }>((resolve) => {
     const chunks: Buffer[] = []
     let size = 0

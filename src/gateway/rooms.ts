@@ -1,6 +1,5 @@
 import type { AccountDirectory } from '../accounts/contract.js'
-import type { AddressUsers } from '../bans/bans.js'
-import type { BanBook } from '../bans/contract.js'
+import type { AddressUsers, BanBook } from '../bans/contract.js'
 import type { Clock } from '../clock.js'
 import type { LeaseStore } from '../concurrency/contract.js'
 import type { CounterStore } from '../limits/contract.js'

@@ -4,9 +4,10 @@ import { createConcurrency, type Concurrency } from '../concurrency/concurrency.
 import type { Identifier } from '../identity/contract.js'
 import { createIdentifier } from '../identity/identity.js'
 import { createRefund } from '../limits/limits.js'
-import type { ConcurrencyRule, Policy } from '../policy/contract.js'
+import type { Policy } from '../policy/contract.js'
 import { createPlanner, type Planner } from '../policy/plan.js'
 import { createRouteTable, type RouteTable } from '../policy/route-table.js'
+import { createFailureReport } from '../store-failure.js'
 import type { Forwarder } from '../upstream/contract.js'
 import { createForwarder, outboundRules, type OutboundRules } from '../upstream/upstream.js'
 import { askActive } from './ask-active.js'
@@ -33,8 +34,10 @@ export function createRuntime (policy: Policy, rooms: Rooms, previous?: Runtime)
   const access = createAccess(policy.access)
   const forwarder = keptForwarder(policy, previous) ?? createForwarder(policy.upstream, rooms)
   const outbound = outboundRules(policy.upstream, policy.client.methodOverride)
-  const concurrency = concurrencyOf(rooms, { forwarder, outbound })
-  const assemble = assembleChecks({ policy, access, readsBody: identifier.readsBody, concurrency, rooms })
+  const onStoreError = createFailureReport(log, clock)
+  const concurrency = concurrencyOf(rooms, { forwarder, outbound }, onStoreError)
+  const { readsBody } = identifier
+  const assemble = assembleChecks({ policy, access, readsBody, concurrency, rooms, onStoreError })
   return {
     policy,
     table: createRouteTable(policy.routes),
@@ -47,23 +50,22 @@ export function createRuntime (policy: Policy, rooms: Rooms, previous?: Runtime)
   }
 }
 
-function concurrencyOf (rooms: Rooms, backend: { forwarder: Forwarder, outbound: OutboundRules }): Concurrency {
-  const { clock, log, violations, counters } = rooms
+interface Backend {
+  readonly forwarder: Forwarder
+  readonly outbound: OutboundRules
+}
+
+function concurrencyOf (rooms: Rooms, backend: Backend, onStoreError: (error: Error) => void): Concurrency {
+  const { clock, violations, counters } = rooms
   return createConcurrency({
     store: rooms.leases,
     clock,
     newId: randomUUID,
-    refund: createRefund({ store: counters, clock, log }),
+    refund: createRefund({ store: counters, clock, onStoreError }),
     askActive: (exchange, path) => askActive(exchange, path, backend),
-    bookRefusal: (exchange, rule) => rule.violation === undefined
-      ? undefined
-      : violations.book(exchange, { ...pricedRule(rule), type: rule.violation }),
-    onError: (error) => log.warn({ err: error }, 'a slot could not be settled; it will run out'),
+    violations,
+    onError: onStoreError,
   })
-}
-
-function pricedRule ({ name, key, max, score, observe }: ConcurrencyRule) {
-  return { rule: name, key: key.join('+'), max, score, observe }
 }
 
 /** Keeps the key sets that it has fetched and the tokens that it has verified. */

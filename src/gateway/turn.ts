@@ -14,6 +14,8 @@ import type { Runtime } from './runtime.js'
 
 /** Route label of requests that were answered before they were matched. */
 const UNREAD = 'unread'
+/** How metrics name the end of requests whose clients did not wait for it. */
+const GONE = 'gone'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -54,6 +56,7 @@ function guardAdmitted (turn: Turn, admitted: Exchange | FaultCode): void {
 /** Checks that want to see the body, once it is there. */
 export function guardBody (turn: Turn): void {
   const exchange = turn.request.exchange as Exchange
+  if (hasLeft(turn)) return abandon(turn)
   if (exchange.plan.bodyChecks.length === 0) return turn.done()
   later(turn, prepareBody(turn.request.raw, exchange, turn.request.runtime as Runtime), (failure) => {
     if (failure !== undefined) reject(turn, faultVerdict(failure))
@@ -110,12 +113,13 @@ function fail (turn: Turn, error: unknown): void {
 
 /** Nothing is against it: over to the backend. */
 export function handOver (turn: Turn): void {
+  if (hasLeft(turn)) return abandon(turn)
   const { request, reply, rooms } = turn
   reply.hijack()
   const exchange = request.exchange as Exchange
   const runtime = request.runtime as Runtime
   const { handshake } = request.raw as RawRequest
-  // A ban may have come while the request waited for its body, a key or the backend's word.
+  // A ban may have come while the request waited for its body, a key, a store or the backend's word.
   const late = runChecks(exchange.plan.lateChecks, exchange)
   if (late !== undefined) {
     runtime.concurrency.release(exchange)
@@ -123,4 +127,19 @@ export function handOver (turn: Turn): void {
   }
   for (const verdict of exchange.observed) rooms.refusals.observed(exchange, verdict)
   forward(exchange, { request: request.raw, response: reply.raw, handshake, runtime, rooms })
+}
+
+/** Its client hung up while the request waited for its body, a key or a store. */
+function hasLeft ({ request, reply }: Turn): boolean {
+  return reply.raw.destroyed || request.raw.socket.destroyed
+}
+
+/** Nobody is there to be answered: the backend is spared, and what the request holds goes back. */
+function abandon ({ request, reply, rooms }: Turn): void {
+  reply.hijack()
+  const exchange = request.exchange as Exchange
+  const runtime = request.runtime as Runtime
+  runtime.concurrency.release(exchange)
+  rooms.metrics.request({ route: exchange.plan.label, verdict: GONE, mode: exchange.plan.mode },
+    rooms.clock() - exchange.receivedAt)
 }

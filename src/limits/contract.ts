@@ -1,10 +1,13 @@
 import type { SubjectKind } from '../identity/contract.js'
+import type { SlotRequest, TakeResult } from '../concurrency/contract.js'
 import type { Booking } from '../verdict/verdict.js'
 import type { Breach } from '../violations/contract.js'
 
 /** What a limiter counts by. Parts are joined in this order: `ip+user`. */
 export type LimiterKey = SubjectKind
 export type Algorithm = 'fixed-window' | 'sliding-window' | 'gcra'
+/** What a rule does while the shared store is away: count in process, admit, or refuse with 503. */
+export type OnFailure = 'local' | 'open' | 'closed'
 
 /** A named rule, as the compiled policy holds it. Routes that name the same limiter share its bucket. */
 export interface Limiter {
@@ -30,6 +33,7 @@ export interface Limiter {
   /** Text of a refusal, with `{windowMinutes}`, `{minutes}`, `{max}` still in it; undefined: the dialect's own. */
   readonly message: string | undefined
   readonly observe: boolean
+  readonly onFailure: OnFailure
 }
 
 /** One bucket that a request wants to be charged in, in the order of the route. */
@@ -67,14 +71,21 @@ export interface LimiterState {
 /** A request's question to the store. */
 export interface DecisionRequest {
   /**
-   * Names the question: one that is asked again under the same id, since its answer was lost or since a cluster is
-   * asked subject by subject, charges and books nothing twice. Never what a client could choose (a request's id may be
-   * the client's): whoever repeats an id is not counted.
+   * Names the question, and with it the violation that it may book: one that is booked again under the same id, since
+   * the first answer was lost, is booked once. Never what a client could choose (a request's id may be the client's).
+   * The refusal of a hit or a slot is booked under this id, what a hit only observed under `observedId`.
    */
   readonly id: string
   readonly hits: readonly Hit[]
+  /** Slots that the request takes in the same step, once every hit was admitted; empty where concurrency is asked later. */
+  readonly slots: readonly SlotRequest[]
   /** The process's clock. A store that several processes share may go by its own. */
   readonly now: number
+}
+
+/** Under which id the shadow of an observed hit is booked: a question has one refusal, but may observe several. */
+export function observedId (id: string, hit: number): string {
+  return `${id}/${hit}`
 }
 
 export interface Decision {
@@ -88,6 +99,16 @@ export interface Decision {
   readonly booking: Booking | undefined
   /** Hits that would have refused, had they not only observed, each with what its (shadow) breach did. */
   readonly observed: readonly ObservedRefusal[]
+  /**
+   * What became of the slots, in order, up to the first that was not granted; those granted before it are held all the
+   * same. Empty when a hit refused.
+   */
+  readonly slots: readonly TakeResult[]
+  /**
+   * The store is away and this rule says `closed`: the request is refused with 503, nothing was charged or booked.
+   * Undefined in every other case.
+   */
+  readonly unavailable: string | undefined
 }
 
 export interface ObservedRefusal {

@@ -1,38 +1,51 @@
 /**
  * Limiters: how often a request may come. One question to the store takes all the counters of a request, in the
- * route's order, and books the violation of the one that refuses.
+ * route's order, and books the violation of the one that refuses. Where nothing stands between, it takes the request's
+ * slots for messages in flight too.
  */
+import { chain, rescue, runAside } from '../chain.js'
 import type { Clock } from '../clock.js'
+import type { SlotDesk, SlotRequest } from '../concurrency/contract.js'
 import { skipsLimits, type AnswerObserver, type Check, type Exchange, type ObserveAnswer } from '../exchange.js'
-import type { Log } from '../log.js'
+import { storeUnavailable } from '../store-failure.js'
 import { breachOf, type Violations } from '../violations/violations.js'
 import { bucketOf } from './buckets.js'
-import type { CounterStore, Decision, Hit, Limiter } from './contract.js'
+import type { CounterStore, Decision, DecisionRequest, Hit, Limiter } from './contract.js'
 import { limitVerdict } from './limit-verdict.js'
 
 /** Every request takes one place. */
 const COST = 1
+const NO_SLOTS: readonly SlotRequest[] = []
 
 export interface LimitsCheckOptions {
   /** The plan's limiters, in order. */
   readonly limiters: readonly Limiter[]
   readonly store: CounterStore
   readonly violations: Pick<Violations, 'settle' | 'noteShadow'>
+  /** Asks for the request's slots in the same step; undefined: they are asked for elsewhere, or not at all. */
+  readonly slots?: SlotDesk | undefined
   readonly clock: Clock
   /** An id for a decision, unique over all instances. */
   newId (): string
+  /** Told what the store failed to do. */
+  onStoreError (error: Error): void
 }
 
-/** Refuses a request when one of its limiters has no room; writes `exchange.decision`. */
-export function createLimitsCheck ({ limiters, store, violations, clock, newId }: LimitsCheckOptions): Check {
+/**
+ * Refuses a request when one of its limiters has no room; writes `exchange.decision`. Where the store fails, the request
+ * is refused with 503, unless all of its rules only observe. Never rejects.
+ */
+export function createLimitsCheck (options: LimitsCheckOptions): Check {
+  const { limiters, slots: desk, store, clock, newId, onStoreError } = options
   return (exchange) => {
     if (skipsLimits(exchange)) return undefined
     const hits = hitsOf(limiters, exchange)
-    if (hits.length === 0) return undefined
-    const decision = store.decide({ id: newId(), hits, now: clock() })
-    return decision instanceof Promise
-      ? decision.then((decision) => conclude(exchange, { hits, decision, violations }))
-      : conclude(exchange, { hits, decision, violations })
+    const slots = desk === undefined ? NO_SLOTS : desk.request(exchange)
+    if (hits.length === 0 && slots.length === 0) return undefined
+    const asked = { id: newId(), hits, slots, now: clock() }
+    return chain(rescue(() => store.decide(asked), onStoreError), (decision) => decision === undefined
+      ? withoutStore(exchange, asked, desk)
+      : conclude(exchange, { hits, decision }, options))
   }
 }
 
@@ -40,11 +53,11 @@ export interface CountedAnswersOptions {
   readonly limiters: readonly Limiter[]
   readonly store: CounterStore
   readonly clock: Clock
-  readonly log: Log
+  onStoreError (error: Error): void
 }
 
 /** Charges the limiters that count answers, when the backend's status is one of theirs; the next request is refused. */
-export function observeCountedAnswers ({ limiters, store, clock, log }: CountedAnswersOptions): ObserveAnswer {
+export function observeCountedAnswers ({ limiters, store, clock, onStoreError }: CountedAnswersOptions): ObserveAnswer {
   const counting = limiters.filter((limiter) => limiter.countStatus.length > 0)
   return (exchange): AnswerObserver | undefined => {
     if (counting.length === 0 || skipsLimits(exchange)) return undefined
@@ -52,7 +65,8 @@ export function observeCountedAnswers ({ limiters, store, clock, log }: CountedA
       onHead (status) {
         for (const limiter of counting) {
           const found = limiter.countStatus.includes(status) ? bucketOf(limiter, exchange) : undefined
-          if (found !== undefined) settled(store.charge({ limiter, ...found, cost: COST, now: clock() }), log)
+          if (found === undefined) continue
+          runAside(() => store.charge({ limiter, ...found, cost: COST, now: clock() }), onStoreError)
         }
         return { body: false }
       },
@@ -62,10 +76,11 @@ export function observeCountedAnswers ({ limiters, store, clock, log }: CountedA
 }
 
 /** Gives back all that the request was charged, for a message that turned out to be a repetition. */
-export function createRefund ({ store, clock, log }: Omit<CountedAnswersOptions, 'limiters'>): (exchange: Exchange) => void {
+export function createRefund ({ store, clock, onStoreError }: Omit<CountedAnswersOptions, 'limiters'>): (exchange: Exchange) => void {
   return (exchange) => {
     for (const { limiter, bucket, subject, charged: cost } of exchange.decision?.states ?? []) {
-      if (cost > 0) settled(store.refund({ limiter, bucket, subject, cost, now: clock() }), log)
+      if (cost === 0) continue
+      runAside(() => store.refund({ limiter, bucket, subject, cost, now: clock() }), onStoreError)
     }
   }
 }
@@ -82,41 +97,52 @@ function hitsOf (limiters: readonly Limiter[], exchange: Exchange): Hit[] {
   return hits
 }
 
-interface Asked {
-  readonly hits: readonly Hit[]
-  readonly decision: Decision
-  readonly violations: Pick<Violations, 'settle' | 'noteShadow'>
+/** Nobody knows whether there was room: only where nothing would be enforced does the request go on. */
+function withoutStore (
+  exchange: Exchange, { hits, slots }: DecisionRequest, desk: SlotDesk | undefined
+): ReturnType<Check> {
+  desk?.abandon(exchange)
+  const rule = hits.find(({ limiter }) => !limiter.observe)?.limiter.name ??
+    slots.find(({ observe }) => !observe)?.lease.rule
+  return rule === undefined ? undefined : storeUnavailable(rule)
 }
 
-function conclude (exchange: Exchange, asked: Asked): ReturnType<Check> {
-  const { decision, hits, violations } = asked
+interface Decided {
+  readonly hits: readonly Hit[]
+  readonly decision: Decision
+}
+
+type Followers = Pick<LimitsCheckOptions, 'violations' | 'slots'>
+
+function conclude (exchange: Exchange, decided: Decided, followers: Followers): ReturnType<Check> {
+  const { decision, hits } = decided
+  const { violations, slots } = followers
   exchange.decision = decision
-  for (const { hit: index, booking } of decision.observed) noteObserved(exchange, asked, { index, booking })
-  if (decision.refused < 0) return undefined
+  if (decision.unavailable !== undefined) return storeUnavailable(decision.unavailable)
+  for (const { hit: index, booking } of decision.observed) {
+    noteObserved(exchange, decided, { index, booking, violations })
+  }
+  if (decision.refused < 0) return slots?.conclude(exchange, decision.slots)
   const verdict = limitVerdict(decision, decision.refused)
   const breach = hits[decision.refused]?.breach
   if (breach === undefined || decision.booking === undefined) return verdict
-  const booking = violations.settle(exchange, verdict, { breach, booking: decision.booking })
-  return booking instanceof Promise
-    ? booking.then((booking) => ({ ...verdict, booking }))
-    : { ...verdict, booking }
+  return chain(violations.settle(exchange, verdict, { breach, booking: decision.booking }),
+    (booking) => ({ ...verdict, booking }))
+}
+
+interface Observed {
+  readonly index: number
+  readonly booking: Decision['booking']
+  readonly violations: Followers['violations']
 }
 
 /** A refusal of a limiter in observe mode: written down, not enforced. */
 function noteObserved (
-  exchange: Exchange, { decision, hits, violations }: Asked,
-  { index, booking }: { index: number, booking: Decision['booking'] }
+  exchange: Exchange, { decision, hits }: Decided, { index, booking, violations }: Observed
 ): void {
   const verdict = limitVerdict(decision, index)
   const breach = hits[index]?.breach
   exchange.observed.push(breach === undefined || booking === undefined
     ? verdict
     : { ...verdict, booking: violations.noteShadow(exchange, verdict, { breach, booking }) })
-}
-
-/** Nobody waits for these: a store that fails is told to the operator. */
-function settled (pending: void | Promise<void>, log: Log): void {
-  if (pending instanceof Promise) {
-    pending.catch((error: unknown) => log.warn({ err: error }, 'A limiter could not be charged or refunded'))
-  }
 }

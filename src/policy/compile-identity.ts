@@ -1,7 +1,7 @@
 import type { IdentityDocument } from '../config/schema.js'
 import type { CredentialPlace, IdentitySource, JwtAlgorithm, JwtRules } from '../identity/contract.js'
 import { sourceFault } from '../identity/identity.js'
-import { pointerOf } from './compile.js'
+import { pointerOf } from './pointers.js'
 import type { DocumentPath, Report } from './compile.js'
 import { checkNetworks } from './networks.js'
 

@@ -1,5 +1,5 @@
-import type { LimiterDocument } from '../config/schema.js'
-import type { Limiter, LimiterKey } from '../limits/contract.js'
+import type { LimiterDocument, PolicyDocument } from '../config/schema.js'
+import type { Limiter, LimiterKey, OnFailure } from '../limits/contract.js'
 import type { DocumentPath, Report } from './compile.js'
 
 const KEYS: readonly LimiterKey[] = ['ip', 'user', 'group', 'global']
@@ -9,11 +9,26 @@ const TOO_MANY_REQUESTS = 429
 
 type ViolationScores = Readonly<Record<string, { readonly score: number }>>
 
-/** Makes a runnable limiter; undefined when it is switched off. */
-export function compileLimiter (
-  name: string,
-  entry: LimiterDocument,
-  { violations, report }: { violations: ViolationScores, report: Report }
+/** Makes the runnable limiters; those that are switched off are left out. */
+export function compileLimiters (document: PolicyDocument, report: Report): Map<string, Limiter> {
+  const context = { violations: document.violations ?? {}, onFailure: onFailureOf(document), report }
+  const limiters = new Map<string, Limiter>()
+  for (const [name, entry] of Object.entries(document.limiters ?? {})) {
+    const limiter = compileLimiter(name, entry, context)
+    if (limiter !== undefined) limiters.set(name, limiter)
+  }
+  return limiters
+}
+
+interface LimiterContext {
+  readonly violations: ViolationScores
+  /** The store's, where the entry has none. */
+  readonly onFailure: OnFailure
+  readonly report: Report
+}
+
+function compileLimiter (
+  name: string, entry: LimiterDocument, { violations, onFailure, report }: LimiterContext
 ): Limiter | undefined {
   const path = ['limiters', name]
   if (entry.enabled === false || entry.mode === 'off') return undefined
@@ -36,7 +51,13 @@ export function compileLimiter (
     status: entry.status ?? TOO_MANY_REQUESTS,
     message: entry.message,
     observe: entry.mode === 'observe',
+    onFailure: entry.onFailure ?? onFailure,
   }
+}
+
+/** What a rule does without the store when it does not say so itself. */
+export function onFailureOf ({ store }: PolicyDocument): OnFailure {
+  return store?.onFailure ?? 'local'
 }
 
 export function scoreOf (entry: { violation?: string, score?: number }, violations: ViolationScores): number {

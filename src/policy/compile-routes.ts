@@ -1,7 +1,8 @@
 import type { PolicyDocument, RouteDocument } from '../config/schema.js'
 import type { Limiter } from '../limits/contract.js'
-import { pointerOf, type DocumentPath, type Report } from './compile.js'
+import type { DocumentPath, Report } from './compile.js'
 import type { ConcurrencyRule, ReleaseRule, RouteEntry } from './contract.js'
+import { pointerOf } from './pointers.js'
 import { validatePattern } from './route-pattern.js'
 
 interface Rules {

@@ -1,9 +1,9 @@
-import type { ConcurrencyDocument, PolicyDocument } from '../config/schema.js'
-import { parsePointer } from '../json-pointer.js'
+import type { PolicyDocument } from '../config/schema.js'
+import { compileConcurrency } from './compile-concurrency.js'
 import { compileIdentity } from './compile-identity.js'
-import { compileLimiter, keysOf, scoreOf } from './compile-limiters.js'
+import { compileLimiters } from './compile-limiters.js'
 import { compileRoutes } from './compile-routes.js'
-import type { AccessRules, BanPolicy, ConcurrencyRule, Policy } from './contract.js'
+import type { AccessRules, BanPolicy, Policy } from './contract.js'
 import { checkNetworks } from './networks.js'
 
 /** Where in the policy document something stands: `['limiters', 'loginIp', 'max']`. */
@@ -56,53 +56,6 @@ export function compilePolicy (document: PolicyDocument, report: Report): Compil
     retentionMs: document.logs?.retention ?? 90 * 86_400_000,
   }
   return { policy: Object.freeze(policy), warnings }
-}
-
-function compileLimiters (document: PolicyDocument, report: Report) {
-  const limiters = new Map<string, NonNullable<ReturnType<typeof compileLimiter>>>()
-  for (const [name, entry] of Object.entries(document.limiters ?? {})) {
-    const limiter = compileLimiter(name, entry, { violations: document.violations ?? {}, report })
-    if (limiter !== undefined) limiters.set(name, limiter)
-  }
-  return limiters
-}
-
-function compileConcurrency (document: PolicyDocument, report: Report): Map<string, ConcurrencyRule> {
-  const rules = new Map<string, ConcurrencyRule>()
-  for (const [name, entry] of Object.entries(document.concurrency ?? {})) {
-    if (entry.enabled === false || entry.mode === 'off') continue
-    rules.set(name, {
-      name,
-      key: keysOf(entry.key ?? ['user'], ['concurrency', name, 'key'], report),
-      max: entry.max ?? 2,
-      leaseMs: entry.lease ?? 300_000,
-      release: entry.release ?? 'response',
-      violation: entry.violation,
-      score: scoreOf(entry, document.violations ?? {}),
-      observe: entry.mode === 'observe',
-      stream: compileStream(entry, ['concurrency', name, 'stream'], report),
-    })
-  }
-  return rules
-}
-
-function compileStream ({ stream }: ConcurrencyDocument, path: DocumentPath, report: Report): ConcurrencyRule['stream'] {
-  if (stream === undefined) return undefined
-  const { id = '/streamId', repeat, aborted, active } = stream
-  const read = (pointer: string, ...key: string[]) => pointerOf(pointer, [...path, ...key], report)
-  return {
-    id: read(id, 'id'),
-    repeat: repeat === undefined ? undefined : read(repeat, 'repeat'),
-    aborted: aborted === undefined ? undefined : read(aborted, 'aborted'),
-    active: active === undefined ? undefined : { path: active.path, list: read(active.list, 'active', 'list') },
-  }
-}
-
-/** The parts of a JSON pointer; reports what is none. */
-export function pointerOf (pointer: string, path: DocumentPath, report: Report): readonly string[] {
-  const parts = parsePointer(pointer)
-  if (parts === undefined) report(path, JSON.stringify(pointer), 'a JSON pointer: /NAME/NAME, with ~0 for ~ and ~1 for / in a name')
-  return parts ?? []
 }
 
 function compileUpstream ({ upstream = {} }: PolicyDocument, report: Report): Policy['upstream'] {

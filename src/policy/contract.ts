@@ -1,7 +1,7 @@
 import type { Check, ObserveAnswer } from '../exchange.js'
 import type { AccountRule } from '../accounts/contract.js'
 import type { ClientRules, IdentitySource } from '../identity/contract.js'
-import type { Limiter, LimiterKey } from '../limits/contract.js'
+import type { Limiter, LimiterKey, OnFailure } from '../limits/contract.js'
 
 export type PolicyMode = 'enforce' | 'observe' | 'off'
 export type DialectName = 'librechat-json' | 'librechat-sse' | 'problem'
@@ -17,6 +17,7 @@ export interface ConcurrencyRule {
   readonly violation: string | undefined
   readonly score: number
   readonly observe: boolean
+  readonly onFailure: OnFailure
   /** JSON pointers (parsed: `['activeJobIds']`) and paths of a backend that answers `{streamId}` at once. */
   readonly stream: {
     readonly id: readonly string[]

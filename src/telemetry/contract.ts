@@ -18,11 +18,31 @@ export interface Metrics {
   upstreamFault (code: string): void
   /** Lines that the journal could not keep. */
   journalDropped (count: number): void
-  /** A number that is read when somebody asks. Names are `portcullis_…` with their unit; naming one twice is misuse. */
-  gauge (name: string, help: string, read: () => number): void
+  /** The shared store was away and a rule's `onFailure` decided: `local`, `open`, `closed`. */
+  storeDegraded (outcome: string): void
+  /** The shared store did not answer within its deadline. */
+  storeDeadline (): void
+  /**
+   * A number that is read when somebody asks. Names are `portcullis_…` with their unit; naming one twice is misuse.
+   * `across` says what several processes make of it: the sum, or, where each knows the same, the largest.
+   */
+  gauge (name: string, help: string, read: () => number, across?: GaugeAcross): void
   /** Prometheus text exposition. */
   render (): Promise<string>
+  /** Everything as it stands now, to be added to what other processes tell; survives a structured clone. */
+  snapshot (): Promise<MetricsSnapshot>
   readonly contentType: string
+}
+
+/** `sum` when absent. */
+export type GaugeAcross = 'sum' | 'max'
+
+/** One process's metrics as values, each with its name and kind. */
+export type MetricsSnapshot = readonly MetricValues[]
+
+export interface MetricValues {
+  readonly name: string
+  readonly type: string
 }
 
 export type HealthStatus = 'ok' | 'degraded' | 'failed'

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino'
 import pretty from 'pino-pretty'
 
@@ -15,27 +16,39 @@ export interface LoggerSettings {
   readonly level?: string
   /** For people at a terminal instead of JSON lines for machines. */
   readonly pretty?: boolean
+  /** The worker that writes, to be named in each of its lines. */
+  readonly worker?: number
+  /** Sees each line before it is written; true: it has dealt with it. */
+  readonly divert?: (line: string) => boolean
   /** Where lines go; standard output when absent. */
   readonly destination?: DestinationStream
 }
 
 /** The process's logger: JSON lines with ISO instants, secrets censored, query strings cut. */
 export function createLogger (settings: LoggerSettings = {}): Logger {
-  const options = createLoggerOptions(settings.level)
-  if (settings.pretty !== true) return pino(options, settings.destination ?? pino.destination({ dest: 1, sync: false }))
-  const stream = pretty({
-    colorize: settings.destination === undefined,
+  const { level, worker, divert } = settings
+  const sink = createSink(settings)
+  const stream = divert === undefined ? sink : { write: (line: string) => { if (!divert(line)) sink.write(line) } }
+  return pino(createLoggerOptions(level, worker), stream)
+}
+
+/** Where the logger's lines go, one JSON line at a time. */
+export function createSink (settings: Pick<LoggerSettings, 'pretty' | 'destination'>): DestinationStream {
+  const { destination } = settings
+  if (settings.pretty !== true) return destination ?? pino.destination({ dest: 1, sync: false })
+  return pretty({
+    colorize: destination === undefined,
     ignore: 'pid,hostname',
     translateTime: 'SYS:HH:MM:ss.l',
-    ...(settings.destination === undefined ? { sync: true } : { destination: settings.destination }),
+    ...(destination === undefined ? { sync: true } : { destination }),
   })
-  return pino(options, stream)
 }
 
 /** Options of pino, for whoever brings a destination of their own. */
-export function createLoggerOptions (level = 'info'): LoggerOptions {
+export function createLoggerOptions (level = 'info', worker?: number): LoggerOptions {
   return {
     level,
+    base: { pid: process.pid, hostname: hostname(), ...(worker === undefined ? {} : { worker }) },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: SECRET_KEYS.flatMap(pathsOf), censor: CENSORED },

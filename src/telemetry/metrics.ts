@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import type { Metrics } from './contract.js'
+import type { GaugeAcross, Metrics } from './contract.js'
+import { valuesOf } from './sum-metrics.js'
 
 /** Seconds. Chats answer in milliseconds when refused and in minutes when a model thinks. */
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
@@ -23,8 +24,11 @@ export function createMetrics ({ processMetrics = true }: MetricsOptions = {}): 
     banPlaced: (source) => meters.bansPlaced.inc({ source }),
     upstreamFault: (code) => meters.faults.inc({ code }),
     journalDropped: (count) => meters.dropped.inc(count),
-    gauge: (name, help, read) => registerGauge(registry, { name, help, read }),
+    storeDegraded: (outcome) => meters.degraded.inc({ outcome }),
+    storeDeadline: () => meters.deadlines.inc(),
+    gauge: (name, help, read, across = 'sum') => registerGauge(registry, { name, help, read, across }),
     render: () => registry.metrics(),
+    snapshot: async () => valuesOf(await registry.getMetricsAsJSON()),
     contentType: registry.contentType,
   }
 }
@@ -32,6 +36,7 @@ export function createMetrics ({ processMetrics = true }: MetricsOptions = {}): 
 function createMeters (registry: Registry) {
   const registers = [registry]
   return {
+    ...createStoreMeters(registers),
     requests: new Counter({
       name: 'portcullis_requests_total',
       help: 'Requests answered, by route entry, outcome and mode',
@@ -63,8 +68,29 @@ function createMeters (registry: Registry) {
   }
 }
 
-interface GaugeOptions { readonly name: string, readonly help: string, readonly read: () => number }
+function createStoreMeters (registers: Registry[]) {
+  return {
+    degraded: new Counter({
+      name: 'portcullis_store_degraded_total',
+      help: 'Decisions taken by a rule\'s onFailure since the shared store was away, by outcome',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    deadlines: new Counter({
+      name: 'portcullis_store_deadline_total', help: 'Questions that the shared store did not answer in time', registers,
+    }),
+  }
+}
 
-function registerGauge (registry: Registry, { name, help, read }: GaugeOptions): void {
-  const gauge: Gauge = new Gauge({ name, help, registers: [registry], collect: (): void => gauge.set(read()) })
+interface GaugeOptions {
+  readonly name: string
+  readonly help: string
+  readonly read: () => number
+  readonly across: GaugeAcross
+}
+
+function registerGauge (registry: Registry, { name, help, read, across }: GaugeOptions): void {
+  const gauge: Gauge = new Gauge({
+    name, help, aggregator: across, registers: [registry], collect: (): void => gauge.set(read()),
+  })
 }

@@ -31,12 +31,27 @@ export interface ScoreRecord {
   readonly scoreExpiresAt: number | null
 }
 
+export interface BookRequest {
+  /**
+   * Names the violation: booked again under the same id (the first answer was lost), it is booked once and answered as
+   * the first time, so that no ban is lost. Remembered for minutes, within bounds.
+   */
+  readonly id: string
+  readonly breach: Breach
+  /** When it happened, by the process's clock. A store that several processes share may go by its own. */
+  readonly now: number
+  /** It may have been booked under this id before; a store that has the answer of then gives it again. */
+  readonly again?: true
+  /** How long ago it happened, for a store that goes by its own clock and is told late; absent: now. */
+  readonly ageMs?: number
+}
+
 /**
  * Scores of a store. Each call is atomic. A score that has run out reads as 0 and its record keeps `total`.
  * Shadow scores are never listed.
  */
 export interface ScoreStore {
-  book (breach: Breach, now: number): Booking | Promise<Booking>
+  book (request: BookRequest): Booking | Promise<Booking>
   /** All records, or one subject's; a look, it changes nothing. */
   list (subject?: string): readonly ScoreRecord[] | Promise<readonly ScoreRecord[]>
   /** Those of the subjects that have no violation after `since`, in order; a look at all of them at once. */

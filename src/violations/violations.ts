@@ -2,10 +2,12 @@
  * What a breach costs. A refusal becomes a breach (or none, for those who are never scored), the store counts it,
  * and here follows the rest: the line in the journal, and the ban when the score has crossed a multiple of the interval.
  */
+import { chain, rescue } from '../chain.js'
 import type { Clock } from '../clock.js'
 import type { Exchange } from '../exchange.js'
 import { violationSubject } from '../identity/contract.js'
 import type { Log } from '../log.js'
+import { createFailureReport } from '../store-failure.js'
 import type { Booking } from '../verdict/verdict.js'
 import type { BanPlacer, Breach, BrokenRule, Journal, PricedRule, ScoreStore } from './contract.js'
 import { violationRecord } from './violation-record.js'
@@ -16,6 +18,8 @@ export interface ViolationsOptions {
   readonly bans: BanPlacer
   readonly clock: Clock
   readonly log: Log
+  /** An id for a violation, unique over all instances. */
+  newId (): string
 }
 
 export interface Violations {
@@ -26,7 +30,10 @@ export interface Violations {
   settle (exchange: Exchange, rule: BrokenRule, booked: Booked): Booking | Promise<Booking>
   /** The same for observe mode, which has no consequences: the journal says what would have happened. */
   noteShadow (exchange: Exchange, rule: BrokenRule, booked: Booked): Booking
-  /** Books and settles a violation of a check that is no limiter; undefined when its request is never scored. */
+  /**
+   * Books and settles a violation of a check that is no limiter; undefined when its request is never scored, or when the
+   * store failed: whoever is refused is refused all the same. Never rejects.
+   */
   book (exchange: Exchange, rule: PricedRule): Booking | undefined | Promise<Booking | undefined>
 }
 
@@ -35,7 +42,10 @@ export interface Booked {
   readonly booking: Booking
 }
 
-export function createViolations ({ scores, journal, bans, clock, log }: ViolationsOptions): Violations {
+export function createViolations (options: ViolationsOptions): Violations {
+  const { scores, journal, bans, clock, log, newId } = options
+  const lost = createFailureReport(log, clock)
+
   function settle (exchange: Exchange, rule: BrokenRule, booked: Booked): Booking | Promise<Booking> {
     if (booked.breach.shadow) return noteShadow(exchange, rule, booked)
     if (!bringsBan(exchange, booked)) return conclude(exchange, rule, booked)
@@ -68,10 +78,8 @@ export function createViolations ({ scores, journal, bans, clock, log }: Violati
     book (exchange, rule) {
       const breach = breachOf(exchange, rule)
       if (breach === undefined) return undefined
-      const booking = scores.book(breach, clock())
-      return booking instanceof Promise
-        ? booking.then((booking) => settle(exchange, rule, { breach, booking }))
-        : settle(exchange, rule, { breach, booking })
+      const booked = rescue(() => scores.book({ id: newId(), breach, now: clock() }), lost)
+      return chain(booked, (booking) => booking === undefined ? undefined : settle(exchange, rule, { breach, booking }))
     },
   }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -181,7 +182,10 @@ t.test('lifting frees the person: the ban, the addresses it took along, and the 
   const placeBoth = async () => {
     await bans.place([banOf('user:42', { linked: ['ip:203.0.113.9'] }), banOf('ip:203.0.113.9', { linked: ['user:42'] })])
     await stores.scores.reset('user:42')
-    await stores.scores.book({ type: 'message_limit', subject: 'user:42', score: 19, interval: 20, scope: 'type', ttlMs: null, shadow: false }, T0)
+    await stores.scores.book({
+      id: randomUUID(), now: T0,
+      breach: { type: 'message_limit', subject: 'user:42', score: 19, interval: 20, scope: 'type', ttlMs: null, shadow: false },
+    })
   }
   await placeBoth()
   t.match(await lift('user%3A42'), { status: 204, text: '' })

@@ -26,6 +26,7 @@ export function keptStore (initial: readonly Ban[] = []) {
   let gate: Promise<void> = Promise.resolve()
   let broken = false
   const writes: string[] = []
+  const liftedAts = new Map<string, number>()
   const pass = async (what: string) => {
     await gate
     if (broken) throw new Error('disk full')
@@ -37,10 +38,16 @@ export function keptStore (initial: readonly Ban[] = []) {
       await pass(`save ${changed.map((ban) => ban.subject).join(' ')}`)
       for (const ban of changed) disk.set(ban.subject, ban)
     },
-    remove: async (subjects) => {
-      await pass(`remove ${subjects.join(' ')}`)
+    remove: async (lifts) => {
+      for (const { subject, liftedAt } of lifts) liftedAts.set(subject, liftedAt)
+      await pass(`remove ${lifts.map((lift) => lift.subject).join(' ')}`)
+      for (const { subject } of lifts) disk.delete(subject)
+    },
+    forget: async (subjects) => {
+      await pass(`forget ${subjects.join(' ')}`)
       for (const subject of subjects) disk.delete(subject)
     },
+    liftedAt: (subject) => liftedAts.get(subject),
   }
   return {
     store,

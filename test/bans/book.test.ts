@@ -1,6 +1,7 @@
+import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { covers, createBanBook, parseBanDuration } from '../../src/bans/bans.js'
-import type { Ban, BanEvent } from '../../src/bans/contract.js'
+import { covers, createBanBook, mergeBans, parseBanDuration, placedAtOf } from '../../src/bans/bans.js'
+import type { Ban, BanEvent, BanReplica } from '../../src/bans/contract.js'
 import { banOf, HOUR, keptLog, keptStore, manualClock, MINUTE, T0 } from './ban-rig.js'
 
 async function startBook (t: Test, { initial = [], maxBans }: { initial?: Ban[], maxBans?: number } = {}) {
@@ -8,14 +9,17 @@ async function startBook (t: Test, { initial = [], maxBans }: { initial?: Ban[],
   const log = keptLog()
   const kept = keptStore(initial)
   const bound = maxBans === undefined ? {} : { maxBans }
-  const book = createBanBook({ store: kept.store, clock: clock.read, log, ...bound })
+  const followed: BanReplica[] = []
+  const store = { ...kept.store, follow: async (replica: BanReplica) => { followed.push(replica) } }
+  const book = createBanBook({ store, clock: clock.read, log, ...bound })
   await book.start()
+  const [replica] = followed as [BanReplica]
   t.teardown(() => book.close())
   const events: BanEvent[] = []
   book.on((event) => events.push(event))
   const find = (user: string | undefined, address = '198.51.100.1') =>
     book.find(user === undefined ? [] : [{ id: user }], address, clock.read())?.subject
-  return { book, clock, log, kept, events, find }
+  return { book, clock, log, kept, events, find, replica }
 }
 
 t.test('a ban holds for its user and its address, and for nobody else', async (t) => {
@@ -252,6 +256,106 @@ t.test('listeners hear of placed bans until they leave, and one that fails harms
   t.same(heard, ['placed'])
   t.equal(events.length, 2)
   t.equal(log.lines.filter((line) => line.level === 'error').length, 2)
+})
+
+const lift = (subject: string, liftedAt: number) => ({ subject, liftedAt, by: 'olga' })
+
+t.test('changes of others are in force at once, told as theirs, and not handed back to the store', async (t) => {
+  const { replica, kept, events, find, book } = await startBook(t)
+  replica.apply({ placed: [banOf('user:1'), banOf('ip:10.0.0.0/8'), banOf('user:past', { expiresAt: T0 }), banOf('nonsense')], lifted: [] })
+  t.equal(find('1'), 'user:1')
+  t.equal(find(undefined, '10.1.2.3'), 'ip:10.0.0.0/8')
+  t.same([...book.all].map((ban) => ban.subject), ['user:1', 'ip:10.0.0.0/8'])
+  t.equal(replica.get('user:1')?.subject, 'user:1')
+  replica.apply({ placed: [banOf('user:1', { expiresAt: T0 + MINUTE })], lifted: [] })
+  t.equal(book.get('user:1')?.expiresAt, T0 + MINUTE, 'theirs replaces ours: the store has merged it')
+  replica.apply({ placed: [banOf('user:1', { expiresAt: T0 + MINUTE, recorded: 'c1' })], lifted: [] })
+  t.equal(book.get('user:1')?.recorded, 'c1')
+  replica.apply({ placed: [], lifted: [lift('user:1', T0), lift('user:never', T0)] })
+  t.equal(find('1'), undefined)
+  t.match(events, [
+    { kind: 'placed', ban: { subject: 'user:1' }, remote: true }, { kind: 'placed', ban: { subject: 'ip:10.0.0.0/8' }, remote: true },
+    { kind: 'placed', ban: { expiresAt: T0 + MINUTE } }, { kind: 'lifted', subject: 'user:1', by: 'olga', remote: true },
+  ])
+  t.equal(events.length, 4, 'that a document was acknowledged is no news, nor the lift of nobody')
+  await book.close()
+  t.same(kept.writes, [])
+})
+
+t.test('changes of others meet ours that the store has not heard of: the later lift wins, bans are merged', async (t) => {
+  const { replica, kept, book } = await startBook(t)
+  const release = kept.hold()
+  const first = book.place([banOf('user:first')])
+  await Promise.resolve()
+  const waiting = [
+    book.place([banOf('user:merged', { note: 'ours' }), banOf('user:newer', { createdAt: T0 + 9 }), banOf('user:older')]),
+    book.place([banOf('user:gone')]), book.lift('user:gone', { by: 'test' }),
+  ]
+  replica.apply({
+    placed: [
+      banOf('user:merged', { expiresAt: null, note: 'theirs' }), banOf('user:gone'), banOf('user:older', { createdAt: T0 + 5 }),
+    ],
+    lifted: [lift('user:newer', T0 + 8), lift('user:older', T0 + 8)],
+  })
+  t.match(book.get('user:merged'), { expiresAt: null, note: /ours.*theirs|theirs.*ours/ })
+  t.equal(book.get('user:gone'), undefined, 'lifted here, and later')
+  t.ok(book.get('user:newer'))
+  t.equal(book.get('user:older'), undefined)
+  replica.apply({ placed: [banOf('user:gone', { createdAt: T0 + 1 })], lifted: [] })
+  t.ok(book.get('user:gone'), 'banned by another after our lift')
+  release()
+  await Promise.all([first, ...waiting])
+  t.same([...kept.disk.keys()].sort(), ['user:first', 'user:merged', 'user:newer'])
+  t.match(kept.disk.get('user:merged'), { expiresAt: null })
+})
+
+t.test('who bans again after a lift is obeyed, also within one instant and while the lift is being written', async (t) => {
+  const { book, kept, find } = await startBook(t)
+  await book.place([banOf('user:1')])
+  await book.lift('user:1', { by: 'test' })
+  await book.place([banOf('user:1')])
+  t.equal(book.get('user:1')?.createdAt, T0 + 1)
+  const release = kept.hold()
+  const lifting = book.lift('user:1', { by: 'test' })
+  const placing = book.place([banOf('user:1')])
+  t.equal(find('1'), 'user:1')
+  t.equal(book.get('user:1')?.createdAt, T0 + 2, 'after a lift that the clock did not see either')
+  release()
+  await Promise.all([lifting, placing])
+  t.ok(kept.disk.has('user:1'))
+})
+
+t.test('that a ban\'s document was acknowledged is kept with the ban, tells nobody, and survives a longer ban', async (t) => {
+  const { book, kept, events } = await startBook(t)
+  await book.place([banOf('user:1')])
+  await book.markRecorded('user:1', 'c1')
+  await book.markRecorded('user:1', 'c1')
+  await book.markRecorded('user:never', 'c1')
+  t.equal(kept.disk.get('user:1')?.recorded, 'c1')
+  t.equal(kept.writes.length, 2)
+  await book.place([banOf('user:1', { expiresAt: null })])
+  t.equal(book.get('user:1')?.recorded, 'c1')
+  t.equal(events.length, 2)
+  await book.lift('user:1', { by: 'test' })
+  await book.place([banOf('user:1')])
+  t.equal(book.get('user:1')?.recorded, undefined, 'a new ban is a new document')
+  t.equal(kept.disk.size, 1)
+})
+
+t.test('merging the same bans again, in whatever order, changes nothing', async (t) => {
+  const instant = fc.integer({ min: 0, max: 5 }).map((n) => T0 + n)
+  const ban = fc.record({
+    createdAt: instant, expiresAt: fc.option(instant), score: fc.constantFrom(0, 20), violation: fc.constantFrom('logins', 'manual'),
+    source: fc.constantFrom<Ban['source'][]>('auto', 'admin', 'mongo'), linked: fc.uniqueArray(fc.constantFrom('ip:1.1.1.1', 'user:2')),
+    note: fc.constantFrom('a', 'b', 'a; b'),
+  }).map((part) => banOf('user:1', part))
+  fc.assert(fc.property(ban, ban, (a, b) => {
+    const both = mergeBans(a, b)
+    for (const again of [mergeBans(both, a), mergeBans(both, b), mergeBans(both, both)]) t.same(again, both)
+    const { linked: _, note: __, ...turned } = mergeBans(b, a)
+    t.match(both, turned)
+    t.equal(placedAtOf(both), Math.max(a.createdAt, b.createdAt))
+  }))
 })
 
 t.test('durations of bans carry a unit', async (t) => {

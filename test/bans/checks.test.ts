@@ -140,13 +140,15 @@ const breachOf = (subject: string, more: Partial<Breach> = {}): Breach => ({
   type: 'message_limit', subject, score: 20, interval: 20, scope: 'type', ttlMs: HOUR, shadow: false, ...more,
 })
 
+let bookings = 0
+
 /** What the violations room does when a score has crossed. */
 async function cross (rooms: RoomsRig, caller: Caller, more: Partial<Exchange> & { breach?: Partial<Breach> } = {}) {
   const { breach: breachMore = {}, ...exchangeMore } = more
   const exchange = exchangeOf(caller, exchangeMore)
   const { user, client } = exchange.identity
   const breach = breachOf(user === undefined ? client.subject : `user:${user.id}`, breachMore)
-  const booking = await rooms.stores.scores.book(breach, rooms.clock.read())
+  const booking = await rooms.stores.scores.book({ id: `v${++bookings}`, breach, now: rooms.clock.read() })
   return rooms.placer.banFor(exchange, breach, booking)
 }
 
@@ -233,7 +235,7 @@ t.test('only bystanders count: seen within the time, verified, and without a vio
   const rooms = await setUp(t)
   const address = '203.0.113.9'
   await populate(rooms, address, 6)
-  await rooms.stores.scores.book(breachOf('user:bystander-0', { score: 1 }), T0)
+  await rooms.stores.scores.book({ id: 'v0', breach: breachOf('user:bystander-0', { score: 1 }), now: T0 })
   await cross(rooms, { users: ['a'], address })
   t.ok(rooms.book.get(`ip:${address}`), 'one of six is none of them')
   rooms.clock.advance(24 * HOUR + MINUTE)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -52,7 +53,10 @@ t.test('bans are added and lifted', async (t) => {
   t.match(JSON.parse((await cli('add', 'user:8', '1h', '--json')).out), { subject: 'user:8', expiresAt: '2026-11-21T13:00:00.000Z' })
   t.equal(bans.size, 5)
 
-  await stores.scores.book({ type: 'logins', subject: 'user:42', score: 5, interval: 20, scope: 'type', ttlMs: null, shadow: false }, T0)
+  await stores.scores.book({
+    id: randomUUID(), now: T0,
+    breach: { type: 'logins', subject: 'user:42', score: 5, interval: 20, scope: 'type', ttlMs: null, shadow: false },
+  })
   t.match(await cli('lift', 'user:42', '--keep-score'), { code: 0, out: 'user:42 is no longer banned\n' })
   t.match(await stores.scores.list('user:42'), [{ score: 5 }])
   t.match(await cli('lift', '--user', '7'), { code: 0 })

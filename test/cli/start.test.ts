@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -18,10 +17,14 @@ t.test('a wrong line and a wrong setting end before anything is started, with 2 
     const code = await runCommand({ argv: ['start', ...argv], env, cwd: t.testdir({}), stdout: out.stream, stderr: err.stream })
     return { code, out: out.text(), err: err.text() }
   }
-  for (const workers of ['2', '0', 'two', '1e0', '']) {
-    const err = `error: --workers: found "${workers}", expected 1: with the memory store every process would count for itself\n`
+  for (const workers of ['0', '-1', '01', '65', 'two', '1e0', '2.0', '']) {
+    const err = `error: --workers: found "${workers}", expected a whole number from 1 to 64\n`
     t.strictSame(await start([`--workers=${workers}`]), { code: 2, out: '', err })
   }
+  const alone = 'expected 1 unless REDIS_URI is set: with the memory store every process would count for itself\n'
+  t.strictSame(await start(['--workers=2']), { code: 2, out: '', err: `error: --workers: found "2", ${alone}` })
+  const unused = { REDIS_URI: 'redis://127.0.0.1', USE_REDIS: 'false' }
+  t.match(await start(['--workers', '64'], unused), { code: 2, err: `error: --workers: found "64", ${alone}` })
   t.strictSame(await start([], { LOG_LEVEL: 'loud' }), {
     code: 2,
     out: '',
@@ -34,19 +37,19 @@ t.test('certificates that come with a changed policy are watched from then on', 
   const [policyFile, authority] = [join(cwd, 'p.yaml'), join(cwd, 'ca.pem')]
   const options = { cwd, env: { UPSTREAM_URL: 'https://127.0.0.1:1' }, policyFile }
   const certificates: Array<string | undefined> = []
-  const portcullis = { reload: ({ upstream }: Policy) => { certificates.push(upstream.ca) } }
+  const running = { reload: ({ upstream }: Policy) => { certificates.push(upstream.ca) } }
   const said = sink()
   const log = createLogger({ destination: said.stream })
-  const { config } = await loadPolicy(options)
-  const watcher = watchPolicy({ ...options, portcullis, log, files: config.watchFiles })
+  const loaded = await loadPolicy(options)
+  const watcher = watchPolicy({ ...options, running, log, loaded })
   t.teardown(() => watcher.close())
-  await once(watcher, 'ready')
+  await watcher.ready
 
   await copyFile(join(fixtures, 'cert.pem'), authority)
   await writeFile(policyFile, 'preset: generic\nupstream: { tls: { ca: ca.pem } }\n')
   t.ok(await until(() => certificates.at(-1)?.startsWith('-----BEGIN CERTIFICATE-----') === true, 10_000))
   const before = certificates.length
-  await until(() => watcher.getWatched()[cwd]?.includes('ca.pem') === true, 10_000)
+  await until(() => watcher.loaded.policy.upstream.ca !== undefined, 10_000)
   await writeFile(authority, 'torn')
   t.ok(await until(() => said.text().includes('the last good one stays'), 10_000))
   t.match(said.text(), /p\.yaml:2:24 upstream\.tls\.ca: found .*it holds no certificate/)

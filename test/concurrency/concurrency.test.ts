@@ -1,8 +1,9 @@
 import t from 'tap'
+import { chain } from '../../src/chain.js'
 import type { ActiveAnswer } from '../../src/concurrency/active.js'
-import { createMemoryLeases } from '../../src/stores/memory/leases.js'
-import { createSlowStore } from './reference-store.js'
-import { answerJson, createGate, exchangeOf, finalFrame, leaseMs, plain, settle, streamed } from './harness.js'
+import type { LeaseStore } from '../../src/concurrency/contract.js'
+import { createConnection, slowLeases } from '../helpers/slow-stores.js'
+import { answerJson, createGate, exchangeOf, finalFrame, leaseMs, memoryLeases, plain, settle, streamed } from './harness.js'
 
 const final = Buffer.from(finalFrame)
 const json = { 'content-type': 'application/json' }
@@ -20,7 +21,7 @@ t.test('the third message at once is refused with numbers, and booked', async (t
 t.test('the check answers at once when the store does', async (t) => {
   const gate = createGate()
   t.equal(gate.room.check(exchangeOf({ rules: [plain] })), undefined)
-  t.match(gate.store.list('user:42', 'answers', gate.now), [{ holder: 'user:42', rule: 'answers' }])
+  t.match(gate.store.list('user:42', 'answers', gate.now), { records: [{ holder: 'user:42', rule: 'answers' }] })
   gate.room.check(exchangeOf({ rules: [plain] }))
   t.match(gate.room.check(exchangeOf({ rules: [plain] })), { kind: 'concurrency' })
 })
@@ -50,6 +51,81 @@ t.test('slots can be counted by address, by both, or for all', async (t) => {
   t.match((await gate.send({ rules, user: '7', ip: '203.0.113.10' })).verdict, { kind: 'concurrency' })
 })
 
+t.test('a message costs the store one call; a repetition is told by it, and a refusal is booked by the last', async (t) => {
+  const connection = createConnection()
+  const gate = createGate(slowLeases(memoryLeases(), connection))
+  const scores: unknown[] = []
+  const cost = async (body?: object) => {
+    connection.sent.length = 0
+    const { verdict, exchange } = await gate.send({ body })
+    if (verdict?.kind === 'concurrency') scores.push(verdict.booking?.after)
+    const sent = [...connection.sent]
+    if (verdict === undefined) answerJson(gate.room.observeMessage(exchange), { streamId: 's1' })
+    await connection.quiet()
+    return sent
+  }
+  t.same(await cost({ clientRequestId: 'c1' }), ['take'])
+  t.same(await cost({ clientRequestId: 'c2' }), ['take'], 'however many are in flight')
+  t.same(gate.booked, [])
+  gate.active = async () => ({ status: 200, body: { activeJobIds: ['s1'] } })
+  t.same(await cost({ clientRequestId: 'c3' }), ['take', 'list', 'take'], 'no room: the backend is asked')
+  t.same([gate.booked, scores], [['messages'], [1]], 'booked once, though the store was asked twice')
+  t.equal(gate.asked.length, 1)
+  gate.active = async () => ({ status: 200, body: { activeJobIds: [] } })
+  t.same(await cost({ clientRequestId: 'c2' }), ['take', 'list', 'release', 'release', 'take'], 'a name that is in flight')
+  t.equal(gate.booked.length, 1)
+})
+
+t.test('a store that is away refuses with 503 where the rule says so, and nobody where it only observes', async (t) => {
+  const away = { granted: false, held: 0, repeated: false, booking: undefined, unavailable: true }
+  const gate = createGate({ ...memoryLeases(), take: async () => away })
+  t.match((await gate.send()).verdict, { code: 'STORE_UNAVAILABLE', rule: 'messages', status: 503 })
+  t.equal((await gate.send({ mode: 'observe' })).verdict, undefined)
+  t.same([gate.booked, gate.asked, gate.errors], [[], [], []])
+})
+
+t.test('when the store fails while the backend is asked, it is asked for a slot all the same', async (t) => {
+  const gate = createGate({ ...memoryLeases(), list: () => Promise.reject(new Error('away')) })
+  for (let sent = 0; sent < 2; sent++) await gate.send()
+  t.match((await gate.send()).verdict, { kind: 'concurrency', pending: 2 })
+  t.match(gate.errors, [{ message: 'away' }])
+})
+
+t.test('instances agree by the store\'s clock, however far their own are apart', async (t) => {
+  for (const apart of [-3_600_000, 3_600_000]) {
+    const leases = memoryLeases()
+    let now = 1_000_000
+    const store: LeaseStore = {
+      ...leases,
+      take: (request) => leases.take({ ...request, now }),
+      renew: (lease, leaseMs) => leases.renew(lease, leaseMs, now),
+      bind: (binding) => leases.bind({ ...binding, now }),
+      list: (holder, rule) => leases.list(holder, rule, now),
+    }
+    const here = createGate(store)
+    const there = createGate({
+      ...store,
+      // What binds there is known here a moment later than it was made.
+      list: async (holder, rule, instant) => {
+        const { at, records } = await store.list(holder, rule, instant)
+        return { at, records: at > 1_000_010 ? records : [] }
+      },
+    })
+    there.now += apart
+    const early = here.open('s1')
+    now += 5
+    await here.start('s1')
+    now += 5
+    const late = there.open('s1')
+    now += 5
+    early.onData?.(final)
+    t.equal(await here.held(), 1, 'a stream opened before the message says nothing of it')
+    late.onData?.(final)
+    await settle()
+    t.equal(await here.held(), 0, 'one that was opened after it does')
+  }
+})
+
 t.test('observe mode records what it would have refused, and the message goes on without a slot', async (t) => {
   for (const message of [{ mode: 'observe' as const }, { rules: [{ ...streamed, observe: true }] }]) {
     const gate = createGate()
@@ -64,7 +140,7 @@ t.test('observe mode records what it would have refused, and the message goes on
 })
 
 t.test('a refusal by a later rule gives back what the earlier ones gave, with either store', async (t) => {
-  for (const store of [createMemoryLeases(), createSlowStore()]) {
+  for (const store of [memoryLeases(), slowLeases(memoryLeases(), createConnection())]) {
     const gate = createGate(store)
     const wide = { ...plain, name: 'wide', max: 3 }
     const narrow = { ...plain, name: 'narrow', max: 1 }
@@ -76,7 +152,7 @@ t.test('a refusal by a later rule gives back what the earlier ones gave, with ei
 })
 
 t.test('what another check refuses gives its slot back, once, even while it is being taken', async (t) => {
-  const gate = createGate(createSlowStore())
+  const gate = createGate(slowLeases(memoryLeases(), createConnection()))
   const exchange = exchangeOf()
   const checking = gate.room.check(exchange)
   gate.room.release(exchange)
@@ -93,17 +169,25 @@ t.test('what another check refuses gives its slot back, once, even while it is b
   t.equal(gate.room.observeMessage(second), undefined)
 })
 
-t.test('a store that fails while a second slot is taken keeps none of the first', async (t) => {
-  const store = createMemoryLeases()
-  const gate = createGate({
-    ...store,
-    take: (request) => {
-      if (request.lease.rule === 'broken') throw new Error('store is away')
-      return store.take(request)
-    },
-  })
-  await t.rejects(gate.send({ rules: [plain, { ...plain, name: 'broken' }] }), /store is away/)
-  t.equal(await gate.held('user:42', 'answers'), 0)
+t.test('a store that fails while a second slot is taken refuses with 503 and keeps none of the first', async (t) => {
+  for (const fail of [() => { throw new Error('away') }, () => Promise.reject(new Error('away'))]) {
+    const store = memoryLeases()
+    const gate = createGate({
+      ...store,
+      // It took the slot all the same: only the answer is lost.
+      take: (request) => request.lease.rule === 'broken' ? chain(store.take(request), fail) : store.take(request),
+    })
+    const broken = { ...plain, name: 'broken' }
+    const { verdict } = await gate.send({ rules: [plain, broken] })
+    t.match(verdict, { kind: 'fault', rule: 'broken', code: 'STORE_UNAVAILABLE', status: 503, retryAfterMs: 1000 })
+    await settle()
+    t.equal(await gate.held('user:42', 'answers'), 0)
+    t.equal(await gate.held('user:42', 'broken'), 0)
+    t.equal(gate.errors.length, 1)
+    const observed = await gate.send({ rules: [plain, { ...broken, observe: true }] })
+    t.equal(observed.verdict, undefined, 'who only observes refuses nobody')
+    t.equal(await gate.held('user:42', 'answers'), 1)
+  }
 })
 
 t.test('release: response holds the slot until the answer ends, whatever the end', async (t) => {
@@ -139,7 +223,7 @@ t.test('an answer that keeps coming renews its slot, a silent one runs out', asy
 })
 
 t.test('renewals are rare: a thousand pieces in a second are none, in ten seconds two', async (t) => {
-  const store = createMemoryLeases()
+  const store = memoryLeases()
   let renewals = 0
   const gate = createGate({ ...store, renew: (...args) => { renewals++; return store.renew(...args) } })
   const { exchange } = await gate.send({ rules: [plain] })
@@ -160,7 +244,7 @@ t.test('renewals are rare: a thousand pieces in a second are none, in ten second
 t.test('a streamed message keeps its slot when the POST ends, until its final frame', async (t) => {
   const gate = createGate()
   await gate.start('s1')
-  t.match(await gate.store.list('user:42', 'messages', gate.now), [{ stream: 's1' }])
+  t.match(await gate.store.list('user:42', 'messages', gate.now), { at: gate.now, records: [{ stream: 's1' }] })
   const tab = gate.open('s1')
   const secondTab = gate.open('s1')
   t.equal(await gate.held(), 1, 'two tabs are one lease')
@@ -246,7 +330,7 @@ t.test('leaving after a refusal, an answer of events or a whole answer is judged
   observer?.onHead(200, json)
   observer?.onData?.(Buffer.from('{"streamId":"s1"}'))
   observer?.onEnd('aborted')
-  t.match(await gate.store.list('user:42', 'messages', gate.now), [{ stream: 's1' }])
+  t.match(await gate.store.list('user:42', 'messages', gate.now), { at: gate.now, records: [{ stream: 's1' }] })
 })
 
 t.test('an answer that we cannot read frees nothing: the slot runs out', async (t) => {
@@ -367,7 +451,7 @@ t.test('a policy\'s release rules lead to the stream or the abort; odd spellings
 })
 
 t.test('when full, the backend is asked once, and only ended streams that were bound before are freed', async (t) => {
-  for (const store of [createMemoryLeases(), createSlowStore()]) {
+  for (const store of [memoryLeases(), slowLeases(memoryLeases(), createConnection())]) {
     const gate = createGate(store)
     await gate.start('s1')
     await gate.start('s2')
@@ -375,7 +459,7 @@ t.test('when full, the backend is asked once, and only ended streams that were b
     gate.active = async () => ({ status: 200, body: { activeJobIds: ['s2', 'of-elsewhere'] } })
     t.equal((await gate.send()).verdict, undefined)
     t.strictSame(gate.asked, ['/api/agents/chat/active'])
-    t.match(await gate.store.list('user:42', 'messages', gate.now), [{ stream: 's2' }, { stream: undefined }])
+    t.match(await gate.store.list('user:42', 'messages', gate.now), { at: gate.now, records: [{ stream: 's2' }, { stream: undefined }] })
     gate.active = async () => ({ status: 200, body: { activeJobIds: ['s2'] } })
     t.match((await gate.send()).verdict, { kind: 'concurrency', pending: 2 }, 'an unbound lease stays')
     t.equal(gate.asked.length, 2)
@@ -448,7 +532,7 @@ t.test('messages that find no room together share one question', async (t) => {
 })
 
 t.test('a repetition is refunded only for a stream that its sender holds under the same name', async (t) => {
-  for (const store of [createMemoryLeases(), createSlowStore()]) {
+  for (const store of [memoryLeases(), slowLeases(memoryLeases(), createConnection())]) {
     const gate = createGate(store)
     const body = { clientRequestId: 'c1' }
     await gate.start('s1', { body })
@@ -510,7 +594,7 @@ t.test('messages without a usable name, and names of ended messages, are never r
 
 t.test('a store that fails behind the client\'s back is reported, and nothing throws', async (t) => {
   for (const fail of [() => { throw new Error('away') }, () => Promise.reject(new Error('away'))]) {
-    const store = createMemoryLeases()
+    const store = memoryLeases()
     const gate = createGate({ ...store, renew: fail, release: fail, bind: fail })
     await gate.start('s1')
     const { exchange } = await gate.send()

@@ -1,12 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { chain } from '../../src/chain.js'
 import { createConcurrency, type ConcurrencyOptions } from '../../src/concurrency/concurrency.js'
 import type { Lease, LeaseStore } from '../../src/concurrency/contract.js'
-import { chain } from '../../src/concurrency/settle.js'
 import type { AnswerObserver, Exchange } from '../../src/exchange.js'
 import type { Identity } from '../../src/identity/contract.js'
 import type { ConcurrencyRule, Plan, Policy, ReleaseRule } from '../../src/policy/contract.js'
 import { createMemoryLeases } from '../../src/stores/memory/leases.js'
+import { createScoresInProcess } from '../../src/stores/memory/scores.js'
 import type { Verdict } from '../../src/verdict/verdict.js'
+import { BANS } from '../limits/exchanges.js'
 
 export const leaseMs = 300_000
 
@@ -20,6 +22,7 @@ export const streamed: ConcurrencyRule = {
   violation: 'concurrent',
   score: 1,
   observe: false,
+  onFailure: 'local',
   stream: {
     id: ['streamId'],
     repeat: ['clientRequestId'],
@@ -55,7 +58,7 @@ export function exchangeOf (message: Message = {}): Exchange {
     headers: {},
     rawHeaders: [],
     upgrade: false,
-    policy: { access: { exemptSkipsLimits: skipLimits } } as Policy,
+    policy: { access: { exemptSkipsLimits: skipLimits }, bans: BANS } as Policy,
     plan: { concurrency: rules, releases: message.releases ?? [], mode } as Plan,
     identity: identityOf(message),
     exempt: skipLimits,
@@ -106,7 +109,12 @@ export interface Gate {
   held (holder?: string, rule?: string): Promise<number>
 }
 
-export function createGate (store: LeaseStore = createMemoryLeases()): Gate {
+/** Leases in process, with scores of their own. */
+export function memoryLeases (): LeaseStore {
+  return createMemoryLeases({ scores: createScoresInProcess({ clock: () => 0, retentionMs: 86_400_000 }) })
+}
+
+export function createGate (store: LeaseStore = memoryLeases()): Gate {
   let count = 0
   const granted = new AsyncLocalStorage<Lease[]>()
   const watched: LeaseStore = {
@@ -123,9 +131,11 @@ export function createGate (store: LeaseStore = createMemoryLeases()): Gate {
         gate.asked.push(path)
         return gate.active(exchange, path)
       },
-      bookRefusal: (exchange, rule) => {
-        gate.booked.push(rule.name)
-        return undefined
+      violations: {
+        settle: (_exchange, { rule }, { booking }) => {
+          gate.booked.push(rule)
+          return booking
+        },
       },
       refund: (exchange) => { gate.refunded.push(exchange) },
       clock: () => gate.now,
@@ -157,7 +167,7 @@ export function createGate (store: LeaseStore = createMemoryLeases()): Gate {
       observer.onHead(200, { 'content-type': 'text/event-stream; charset=utf-8', ...headers })
       return observer
     },
-    held: async (holder = 'user:42', rule = 'messages') => (await store.list(holder, rule, gate.now)).length,
+    held: async (holder = 'user:42', rule = 'messages') => (await store.list(holder, rule, gate.now)).records.length,
   }
   return gate
 }

@@ -1,7 +1,6 @@
 import type { LeaseRecord, LeaseStore } from '../../src/concurrency/contract.js'
-import { createMemoryLeases } from '../../src/stores/memory/leases.js'
 
-/** The plainest thing that keeps the contract: one list of records. */
+/** The plainest thing that keeps the contract: one list of records. It books nothing. */
 export function createReferenceStore (): LeaseStore {
   let records: LeaseRecord[] = []
   const live = (holder: string, rule: string, now: number) =>
@@ -10,11 +9,12 @@ export function createReferenceStore (): LeaseStore {
     records = records.map((record) => record.id === id && record.expiresAt > now ? { ...record, ...members } : record)
   }
   return {
-    take ({ lease, max, leaseMs, now }) {
-      const held = live(lease.holder, lease.rule, now).length
-      if (held >= max) return { granted: false, held }
-      records.push({ ...lease, expiresAt: now + leaseMs })
-      return { granted: true, held: held + 1 }
+    take ({ lease, max, leaseMs, unlessRepeated, now }) {
+      const holders = live(lease.holder, lease.rule, now)
+      const repeated = unlessRepeated !== undefined && holders.some(({ repeatKey }) => repeatKey === unlessRepeated)
+      const granted = !repeated && holders.length < max
+      if (granted) records.push({ ...lease, expiresAt: now + leaseMs })
+      return { granted, held: holders.length + (granted ? 1 : 0), repeated, booking: undefined, unavailable: false }
     },
     renew (lease, leaseMs, now) {
       change(lease.id, now, { expiresAt: now + leaseMs })
@@ -28,18 +28,6 @@ export function createReferenceStore (): LeaseStore {
       change(lease.id, now, { stream, boundAt: now, ...(repeatKey !== undefined && { repeatKey }) })
       return original
     },
-    list: (holder, rule, now) => live(holder, rule, now),
-  }
-}
-
-/** The same, answering later, as a store in another process does. */
-export function createSlowStore (inner: LeaseStore = createMemoryLeases()): LeaseStore {
-  const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
-  return {
-    take: async (...args) => { await turn(); return inner.take(...args) },
-    renew: async (...args) => { await turn(); return inner.renew(...args) },
-    release: async (...args) => { await turn(); return inner.release(...args) },
-    bind: async (...args) => { await turn(); return inner.bind(...args) },
-    list: async (...args) => { await turn(); return inner.list(...args) },
+    list: (holder, rule, now) => ({ at: now, records: live(holder, rule, now) }),
   }
 }

@@ -1,14 +1,19 @@
 import type { Test } from 'tap'
-import type { CounterStore } from '../../src/limits/contract.js'
+import type { LeaseStore } from '../../src/concurrency/contract.js'
+import { observedId, type CounterStore } from '../../src/limits/contract.js'
 import type { ScoreStore } from '../../src/violations/contract.js'
-import { breachFor, chargeOf, hitOf, limiterOf, questionOf } from './limiters.js'
+import { breachFor, chargeOf, hitOf, leaseOf, limiterOf, questionOf, slotOf } from './limiters.js'
 
-export interface CounterStores { readonly counters: CounterStore, readonly scores: ScoreStore }
+export interface CounterStores {
+  readonly counters: CounterStore
+  readonly scores: ScoreStore
+  readonly leases: LeaseStore
+}
 type MakeStores = (t: Test) => CounterStores | Promise<CounterStores>
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
 
-/** What every store of counters must hold; `scores` are those in which its bookings show. */
+/** What every store of counters must hold; `scores` and `leases` are those in which its bookings and slots show. */
 export function runCounterContract (t: Test, name: string, makeStores: MakeStores): void {
   t.test(`${name}: max pass and max + 1 is refused, in parallel too`, async (t) => {
     const { counters } = await makeStores(t)
@@ -152,5 +157,103 @@ export function runCounterContract (t: Test, name: string, makeStores: MakeStore
     t.match(observed, [{ hit: 0, booking: { before: 0, after: 1 } }])
     t.match(states[1], { remaining: 0, charged: 1 }, 'those behind it are charged as if it were not there')
     t.same(await scores.list('user:7'), [])
+  })
+
+  t.test(`${name}: several that only observe each book a shadow of their own, before a refusal books for real`, async (t) => {
+    const { counters, scores } = await makeStores(t)
+    const shadow = breachFor('user:7', { shadow: true })
+    const watched = (name: string) => hitOf(limiterOf(name, { max: 0, observe: true }), undefined, { breach: shadow })
+    const closed = hitOf(limiterOf('closed', { max: 0 }), undefined, { breach: breachFor('user:7') })
+    const question = questionOf([watched('one'), watched('two'), closed], NOW)
+    const { refused, booking, observed } = await counters.decide(question)
+    t.match({ refused, booking, observed }, {
+      refused: 2,
+      booking: { after: 1 },
+      observed: [{ hit: 0, booking: { after: 1 } }, { hit: 1, booking: { after: 2 } }],
+    })
+    t.match(await scores.book({ id: observedId(question.id, 1), breach: shadow, now: NOW }), { before: 1, after: 2 })
+    t.match(await scores.list('user:7'), [{ score: 1 }])
+  })
+
+  t.test(`${name}: a question that is asked twice books its violation once, and so does whoever missed the answer`, async (t) => {
+    const { counters, scores } = await makeStores(t)
+    for (const bucket of ['user:42', 'ip:203.0.113.9']) {
+      const breach = breachFor('user:42', { type: bucket })
+      const question = questionOf([hitOf(limiterOf('closed', { max: 0 }), bucket, { breach })], NOW)
+      const { booking } = await counters.decide(question)
+      t.match(booking, { before: 0, after: 1, at: NOW })
+      t.same((await counters.decide(question)).booking, booking)
+      t.same(await scores.book({ id: question.id, breach, now: NOW }), booking)
+    }
+    t.match((await scores.list('user:42')).map(({ total }) => total), [1, 1])
+  })
+
+  t.test(`${name}: slots are taken in the same step, once every limiter has admitted`, async (t) => {
+    const { counters, scores, leases } = await makeStores(t)
+    const hit = hitOf(limiterOf('messageUser', { max: 3, key: ['user'] }), 'user:42')
+    const held = async () => (await leases.list('user:42', 'messages', NOW)).records.map(({ id }) => id).sort()
+    const ask = async (id: string) =>
+      counters.decide(questionOf([hit], NOW, [slotOf(leaseOf(id), 2, { breach: breachFor() })]))
+    const granted = { granted: true, repeated: false, booking: undefined, unavailable: false }
+    t.match(await ask('a'), { refused: -1, booking: undefined, slots: [{ ...granted, held: 1 }], unavailable: undefined })
+    t.match((await ask('b')).slots, [{ ...granted, held: 2 }])
+    const third = await ask('c')
+    t.match(third, { refused: -1, booking: undefined, states: [{ charged: 1, remaining: 0 }] }, 'no limiter refused')
+    t.match(third.slots, [{ granted: false, held: 2, repeated: false, booking: { before: 0, after: 1 } }])
+    await leases.release(leaseOf('a'))
+    t.match(await ask('d'), { refused: 0, slots: [] }, 'there would be a slot, but no place')
+    t.same(await held(), ['b'])
+    t.match(await scores.list('user:42'), [{ total: 1 }])
+    t.match((await counters.decide(questionOf([], NOW, [slotOf(leaseOf('e'), 2)]))).slots, [{ ...granted, held: 2 }], 'slots alone')
+    t.same(await held(), ['b', 'e'])
+    await leases.release(leaseOf('e'))
+    t.same(await held(), ['b'])
+  })
+
+  t.test(`${name}: several slots are taken in order, up to the first that is not granted`, async (t) => {
+    const { counters, leases } = await makeStores(t)
+    const slots = (id: string) => [
+      slotOf(leaseOf(id, { rule: 'wide' }), 5),
+      slotOf(leaseOf(id, { rule: 'narrow', holder: 'ip:203.0.113.9' }), 1),
+      slotOf(leaseOf(id, { rule: 'last' }), 5),
+    ]
+    const ask = async (id: string) => (await counters.decide(questionOf([hitOf(limiterOf('one'))], NOW, slots(id)))).slots
+    t.match(await ask('a'), [{ granted: true }, { granted: true }, { granted: true }])
+    const second = await ask('b')
+    t.match(second, [{ granted: true, held: 2 }, { granted: false, held: 1 }])
+    t.equal(second.length, 2)
+    const idsOf = async (holder: string, rule: string) =>
+      (await leases.list(holder, rule, NOW)).records.map(({ id }) => id).sort()
+    t.same(await idsOf('user:42', 'wide'), ['a', 'b'], 'what was granted before is held')
+    t.same(await idsOf('ip:203.0.113.9', 'narrow'), ['a'])
+    t.same(await idsOf('user:42', 'last'), ['a'])
+  })
+
+  t.test(`${name}: a repetition gets no slot within a decision either, and books nothing`, async (t) => {
+    const { counters, scores, leases } = await makeStores(t)
+    const ask = async (id: string, unlessRepeated: string) => {
+      const slot = slotOf(leaseOf(id), 1, { unlessRepeated, breach: breachFor() })
+      return (await counters.decide(questionOf([], NOW, [slot]))).slots
+    }
+    t.match(await ask('a', 'message-1'), [{ granted: true }])
+    await leases.bind({ lease: leaseOf('a'), stream: 'stream-1', repeatKey: 'message-1', now: NOW })
+    t.match(await ask('b', 'message-1'), [{ granted: false, held: 1, repeated: true, booking: undefined }])
+    t.same(await scores.list('user:42'), [])
+    t.match(await ask('c', 'message-2'), [{ granted: false, held: 1, repeated: false, booking: { after: 1 } }])
+  })
+
+  t.test(`${name}: of many decisions at once, max get a slot and each refusal is booked`, async (t) => {
+    const { counters, scores, leases } = await makeStores(t)
+    const hit = hitOf(limiterOf('messageUser', { max: 60, key: ['user'] }), 'user:42', { breach: breachFor() })
+    const ask = async (i: number) => {
+      const slot = slotOf(leaseOf(`l${i}`), 7, { breach: breachFor('user:42', { type: 'concurrent' }) })
+      return counters.decide(questionOf([hit], NOW, [slot]))
+    }
+    const decisions = await Promise.all(Array.from({ length: 100 }, (_, i) => ask(i)))
+    t.equal(decisions.filter(({ slots }) => slots[0]?.granted === true).length, 7)
+    t.equal(decisions.filter(({ refused }) => refused === 0).length, 40)
+    t.equal((await leases.list('user:42', 'messages', NOW)).records.length, 7)
+    const records = await scores.list('user:42')
+    t.same(new Map(records.map(({ type, score }) => [type, score])), new Map([['message_limit', 40], ['concurrent', 53]]))
   })
 }

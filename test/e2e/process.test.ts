@@ -1,45 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { createHmac } from 'node:crypto'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import type { Test } from 'tap'
 import { startBackend, until } from '../helpers/backends.js'
+import { run, start } from '../helpers/process.js'
 
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const BROWSER = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36'
 const SECRET = 'e2e-secret'
-
-interface Run { readonly child: ChildProcess, readonly output: () => string, readonly exit: Promise<number | null> }
-
-/** The built command, as a user runs it. */
-function run (t: Test, args: string[], { cwd, env = {} }: { cwd: string, env?: Record<string, string> }): Run {
-  const { PATH = '' } = process.env
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, env: { PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => { output += data.toString() })
-  const exit = once(child, 'close').then(([code]) => code as number | null)
-  t.teardown(async () => {
-    child.kill('SIGKILL')
-    await exit
-  })
-  return { child, output: () => output, exit }
-}
-
-interface Running extends Run { readonly url: string, readonly admin: string }
-
-async function start (t: Test, options: { cwd: string, env?: Record<string, string> }): Promise<Running> {
-  const env = { GATEWAY_PORT: '0', ADMIN_PORT: '0', GATEWAY_HOST: '127.0.0.1', ...options.env }
-  const started = run(t, ['start'], { cwd: options.cwd, env })
-  const line = () => started.output().split('\n').find((one) => one.includes('portcullis is running'))
-  await until(() => line() !== undefined || started.child.exitCode !== null, 20_000)
-  if (line() === undefined) throw new Error(started.output())
-  const { gateway, admin } = JSON.parse(line() ?? '{}') as { gateway: string, admin: string }
-  return { ...started, url: gateway, admin }
-}
 
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
 

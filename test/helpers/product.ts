@@ -37,6 +37,12 @@ export interface ProductOptions {
   readonly clock?: TestClock
   /** To start again where another product left off. */
   readonly dataDir?: string
+  /** As in `REDIS_URI`, with a prefix so that tests may share a server; several products on both are one gateway. */
+  readonly redis?: { readonly url: string, readonly prefix?: string }
+  /** As in `MONGO_URI`. */
+  readonly mongoUri?: string
+  /** Whose clock Redis goes by: the test's own (the default), or the server's, which then is the product's too. */
+  readonly time?: 'caller' | 'server'
 }
 
 export interface Product {
@@ -60,16 +66,19 @@ export async function startProduct (t: Test, options: ProductOptions): Promise<P
   const policyFile = join(cwd, 'policy.yaml')
   const env = {
     UPSTREAM_URL: options.upstream, JWT_SECRET, JWT_REFRESH_SECRET, ADMIN_TOKEN: adminToken, DATA_DIR: dataDir,
-    GATEWAY_HOST: '127.0.0.1', GATEWAY_PORT: '0', ADMIN_PORT: '0', ...options.env,
+    GATEWAY_HOST: '127.0.0.1', GATEWAY_PORT: '0', ADMIN_PORT: '0', ...storesOf(options), ...options.env,
   }
   const load = async (text: string) => {
     await writeFile(policyFile, text)
     return await loadPolicy({ env, cwd, policyFile })
   }
   const { config, policy } = await load(options.policy ?? 'version: 1\n')
+  const { time = 'caller' } = options
   const clock = options.clock ?? testClock()
   const log = testLog()
-  const portcullis = await createPortcullis({ settings: config.settings, policy, clock, log, version: '0.0.0-test' })
+  const { settings } = config
+  const now = time === 'server' ? Date.now : clock
+  const portcullis = await createPortcullis({ settings, policy, clock: now, log, version: '0.0.0-test', time })
   const listening = await portcullis.listen()
   let closed: Promise<void> | undefined
   const close = () => {
@@ -83,5 +92,12 @@ export async function startProduct (t: Test, options: ProductOptions): Promise<P
   return {
     url: listening.gateway, adminUrl: listening.admin, adminToken, clock, log, dataDir, portcullis, close,
     reload: async (text) => portcullis.reload((await load(text)).policy),
+  }
+}
+
+function storesOf ({ redis, mongoUri }: ProductOptions): Record<string, string> {
+  return {
+    ...redis === undefined ? {} : { REDIS_URI: redis.url, REDIS_KEY_PREFIX: redis.prefix ?? '' },
+    ...mongoUri === undefined ? {} : { MONGO_URI: mongoUri },
   }
 }

@@ -1,10 +1,14 @@
 import t, { type Test } from 'tap'
 import { parseList } from 'structured-headers'
+import { createConcurrency } from '../../src/concurrency/concurrency.js'
+import type { SlotDesk } from '../../src/concurrency/contract.js'
 import type { Exchange } from '../../src/exchange.js'
-import type { CounterStore, DecisionRequest, Limiter } from '../../src/limits/contract.js'
+import type { CounterStore, Decision, DecisionRequest, Limiter } from '../../src/limits/contract.js'
 import { createLimitsCheck, createRefund, observeCountedAnswers } from '../../src/limits/limits.js'
 import { rateHeaders } from '../../src/limits/rate-headers.js'
+import type { ConcurrencyRule } from '../../src/policy/contract.js'
 import { createMemoryCounters } from '../../src/stores/memory/counters.js'
+import { createMemoryLeases } from '../../src/stores/memory/leases.js'
 import { createScoresInProcess } from '../../src/stores/memory/scores.js'
 import type { LimitVerdict, Verdict } from '../../src/verdict/verdict.js'
 import type { ViolationRecord } from '../../src/violations/contract.js'
@@ -18,7 +22,8 @@ function openRoom () {
   const time = { now: NOW }
   const clock = () => time.now
   const scores = createScoresInProcess({ clock, retentionMs: 86_400_000 })
-  const counters = createMemoryCounters({ scores })
+  const leases = createMemoryLeases({ scores })
+  const counters = createMemoryCounters({ scores, leases })
   const journal: ViolationRecord[] = []
   let ids = 0
   const banned: string[] = []
@@ -34,10 +39,13 @@ function openRoom () {
     },
     clock,
     log,
+    newId: () => `violation-${ids++}`,
   })
-  const checkOf = (limiters: readonly Limiter[], store: CounterStore = counters) =>
-    createLimitsCheck({ limiters, store, violations, clock, newId: () => `decision-${ids++}` })
-  return { time, clock, scores, counters, journal, banned, log, checkOf }
+  const errors: Error[] = []
+  const onStoreError = (error: Error) => { errors.push(error) }
+  const checkOf = (limiters: readonly Limiter[], store: CounterStore = counters, slots?: SlotDesk) =>
+    createLimitsCheck({ limiters, store, slots, violations, clock, newId: () => `decision-${ids++}`, onStoreError })
+  return { time, clock, scores, counters, leases, journal, banned, violations, errors, onStoreError, checkOf }
 }
 
 const ip40 = limiterOf('messageIp', { max: 40 })
@@ -201,8 +209,8 @@ t.test('a limiter that counts answers looks first and is charged by the statuses
   const room = openRoom()
   const failed = limiterOf('failed', { max: 3, countStatus: [401, 403], violation: 'logins' })
   const check = room.checkOf([failed])
-  const { counters: store, clock, log } = room
-  const observe = observeCountedAnswers({ limiters: [ip40, failed], store, clock, log })
+  const { counters: store, clock, onStoreError } = room
+  const observe = observeCountedAnswers({ limiters: [ip40, failed], store, clock, onStoreError })
   const answer = async (status: number) => {
     const exchange = exchangeOf()
     if (await check(exchange) !== undefined) return 'refused'
@@ -221,23 +229,25 @@ t.test('a limiter that counts answers looks first and is charged by the statuses
 })
 
 t.test('a store that fails behind an answer is told to the operator and troubles nobody', async (t) => {
-  const { log, lines } = collectLog()
+  const errors: Error[] = []
   const failing: CounterStore = {
     decide: () => { throw new Error('not asked') },
     charge: () => Promise.reject(new Error('away')),
     refund: () => Promise.reject(new Error('away')),
   }
   const limiter = limiterOf('failed', { countStatus: [401] })
-  observeCountedAnswers({ limiters: [limiter], store: failing, clock: () => NOW, log })(exchangeOf())?.onHead(401, {})
+  const onStoreError = (error: Error) => { errors.push(error) }
+  const observe = observeCountedAnswers({ limiters: [limiter], store: failing, clock: () => NOW, onStoreError })
+  observe(exchangeOf())?.onHead(401, {})
   await new Promise(setImmediate)
-  t.match(lines, [{ level: 'warn' }])
+  t.match(errors, [{ message: 'away' }])
 })
 
 t.test('a refund gives back what the request was charged, and no more', async (t) => {
   const room = openRoom()
   const limiters = [limiterOf('a', { max: 5 }), limiterOf('b', { max: 5, key: ['user'] }), limiterOf('c', { max: 1, countStatus: [401] })]
   const check = room.checkOf(limiters)
-  const refund = createRefund({ store: room.counters, clock: room.clock, log: room.log })
+  const refund = createRefund({ store: room.counters, clock: room.clock, onStoreError: room.onStoreError })
   const exchange = exchangeOf({ user: 'ann' })
   await check(exchange)
   await check(exchangeOf({ user: 'ann' }))
@@ -295,7 +305,7 @@ t.test('a store that answers later is waited for', async (t) => {
 t.test('a store that goes by its own clock is believed: what the client is told counts from its instant', async (t) => {
   const room = openRoom()
   const ahead: CounterStore = {
-    ...room.counters, decide: ({ id, hits, now }) => room.counters.decide({ id, hits, now: now + 86_400_000 }),
+    ...room.counters, decide: (request) => room.counters.decide({ ...request, now: request.now + 86_400_000 }),
   }
   const check = room.checkOf([limiterOf('one', { max: 1 })], ahead)
   const exchange = exchangeOf()
@@ -323,4 +333,105 @@ t.test('a decision has an id of its own, whatever a client calls its requests; e
   t.ok(asked[0]?.hits.every(({ cost }) => cost === 1))
   await room.checkOf([limiterOf('guest', { key: ['user'], anonymous: 'ip' })], noting)(exchangeOf({ plan: { authRequired: true } }))
   t.match(asked[2]?.hits, [{ subject: 'ip:203.0.113.9' }])
+})
+
+const slotted: ConcurrencyRule = {
+  name: 'answers',
+  key: ['user'],
+  max: 2,
+  leaseMs: 300_000,
+  release: 'response',
+  violation: 'concurrent',
+  score: 1,
+  observe: false,
+  onFailure: 'local',
+  stream: undefined,
+}
+
+/** The check of a plan that asks for places and slots in one step. */
+function openDesk (rule: ConcurrencyRule = slotted) {
+  const room = openRoom()
+  const asked: DecisionRequest[] = []
+  const store: CounterStore & { fail: Error | undefined, failed: Decision | undefined } = {
+    ...room.counters,
+    fail: undefined,
+    failed: undefined,
+    decide (request) {
+      asked.push(request)
+      const decision = room.counters.decide(request)
+      if (store.fail !== undefined) throw store.fail
+      return store.failed ?? decision
+    },
+  }
+  let ids = 0
+  const { desk } = createConcurrency({
+    store: room.leases,
+    askActive: async () => undefined,
+    violations: room.violations,
+    refund: () => {},
+    clock: room.clock,
+    newId: () => `lease-${ids++}`,
+    onError: room.onStoreError,
+  })
+  const limiter = limiterOf('messageUser', { max: 5, key: ['user'], observe: rule.observe })
+  const check = room.checkOf([limiter], store, desk)
+  const ask = async (user = 'ann') => {
+    const exchange = exchangeOf({ user, plan: { concurrency: [rule], mode: rule.observe ? 'observe' : 'enforce' } })
+    return { verdict: await check(exchange), exchange }
+  }
+  const held = () => room.leases.list('user:ann', 'answers', room.time.now).records.length
+  return { ...room, store, asked, ask, held }
+}
+
+t.test('places and slots are asked for in one question; each refuses as it would alone', async (t) => {
+  const { ask, asked, held, scores } = openDesk()
+  for (let i = 0; i < 2; i++) t.equal((await ask()).verdict, undefined)
+  t.match(asked[0], { hits: [{ bucket: 'user:ann' }], slots: [{ lease: { holder: 'user:ann', rule: 'answers', takenAt: NOW }, max: 2 }] })
+  t.equal(held(), 2)
+  for (let i = 0; i < 3; i++) {
+    const { verdict, exchange } = await ask()
+    t.match(verdict, { kind: 'concurrency', rule: 'answers', limit: 2, pending: 2, type: 'concurrent', booking: { after: i + 1 } })
+    t.equal(exchange.decision?.states[0]?.charged, 1, 'it has cost its place all the same')
+  }
+  t.match((await ask()).verdict, { kind: 'limit', rule: 'messageUser', booking: { after: 1 } })
+  t.equal(held(), 2, 'who has no place takes no slot')
+  t.equal(asked.length, 6)
+  t.same(scores.list('user:ann').map(({ type, score }) => [type, score]), [['concurrent', 3], ['message_limit', 1]])
+})
+
+t.test('in observe mode both write down what they would have refused, and the request goes on', async (t) => {
+  const { ask, held, journal, scores } = openDesk({ ...slotted, observe: true })
+  for (let i = 0; i < 5; i++) await ask()
+  const { verdict, exchange } = await ask()
+  t.equal(verdict, undefined)
+  t.match(exchange.observed, [{ kind: 'limit', booking: { after: 1 } }, { kind: 'concurrency', booking: { after: 4 } }])
+  t.equal(held(), 2)
+  t.same(scores.list(), [])
+  t.ok(journal.every(({ mode }) => mode === 'observe'))
+})
+
+t.test('a store that fails in the middle refuses with 503 and keeps no slot; one that only observes lets pass', async (t) => {
+  for (const observe of [false, true]) {
+    const { ask, held, store, errors } = openDesk({ ...slotted, observe })
+    store.fail = new Error('away')
+    const { verdict } = await ask()
+    if (observe) t.equal(verdict, undefined)
+    else t.match(verdict, { kind: 'fault', code: 'STORE_UNAVAILABLE', rule: 'messageUser', status: 503, retryAfterMs: 1000 })
+    t.same(errors, [store.fail])
+    t.equal(held(), 0, 'it had been granted')
+    store.fail = undefined
+    t.equal((await ask()).verdict, undefined)
+  }
+})
+
+t.test('a rule that fails closed refuses in its own name, without a rate header', async (t) => {
+  const { ask, store } = openDesk()
+  const nothing = { at: NOW, states: [], refused: -1, booking: undefined, observed: [], slots: [] }
+  store.failed = { ...nothing, unavailable: 'messageUser' }
+  const { verdict, exchange } = await ask()
+  t.match(verdict, { code: 'STORE_UNAVAILABLE', rule: 'messageUser' })
+  t.same(rateHeaders(exchange.decision), [])
+  const away = { granted: false, held: 0, repeated: false, booking: undefined, unavailable: true }
+  store.failed = { ...nothing, unavailable: undefined, slots: [away] }
+  t.match((await ask()).verdict, { code: 'STORE_UNAVAILABLE', rule: 'answers' })
 })

@@ -19,6 +19,7 @@ const limiter = (name: string): Limiter => ({
   status: 429,
   message: undefined,
   observe: false,
+  onFailure: 'local',
 })
 const entry = (index: number, asked: Partial<RouteEntry>): RouteEntry => ({
   index,

@@ -2,7 +2,7 @@
 import { openDataDir } from '../../src/stores/data-dir.js'
 import { createMemoryStores } from '../../src/stores/memory/memory-stores.js'
 import { banOf } from '../contract/bans.js'
-import { breachFor } from '../contract/limiters.js'
+import { bookingOf, breachFor } from '../contract/limiters.js'
 
 const log = { info () {}, warn () {}, error () {} }
 const say = (word: string): void => { process.stdout.write(`${word}\n`) }
@@ -16,7 +16,7 @@ try {
   })
 
   async function act (word: string): Promise<void> {
-    if (word === 'book') await stores.scores.book(breachFor(), Date.now())
+    if (word === 'book') await stores.scores.book(bookingOf(breachFor(), Date.now()))
     if (word === 'ban') await stores.bans.save([banOf('user:42')])
   }
 } catch (error) {

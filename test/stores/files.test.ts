@@ -6,7 +6,7 @@ import { createSavedFile, replaceFile } from '../../src/files/saved-file.js'
 import type { ViolationRecord } from '../../src/violations/contract.js'
 import { createJournal, type JournalOptions } from '../../src/violations/journal.js'
 import { banOf } from '../contract/bans.js'
-import { breachFor, hitOf, limiterOf, questionOf } from '../contract/limiters.js'
+import { bookingOf, breachFor, hitOf, limiterOf, questionOf } from '../contract/limiters.js'
 import { collectLog, freshDir, openStores } from './open-stores.js'
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
@@ -51,10 +51,10 @@ t.test('violations.json has the documented shape, and is read again', async (t) 
   const dataDir = await freshDir(t)
   const clock = () => NOW
   const stores = await openStores(t, { dataDir, clock })
-  await stores.scores.book(breachFor('user:42', { score: 2 }), NOW)
-  await stores.scores.book(breachFor('ip:203.0.113.9', { type: 'logins', ttlMs: null }), NOW)
-  await stores.scores.book(breachFor('user:__proto__', { type: '__proto__', score: 0.5 }), NOW)
-  await stores.scores.book(breachFor('user:shadow', { shadow: true }), NOW)
+  await stores.scores.book(bookingOf(breachFor('user:42', { score: 2 }), NOW))
+  await stores.scores.book(bookingOf(breachFor('ip:203.0.113.9', { type: 'logins', ttlMs: null }), NOW))
+  await stores.scores.book(bookingOf(breachFor('user:__proto__', { type: '__proto__', score: 0.5 }), NOW))
+  await stores.scores.book(bookingOf(breachFor('user:shadow', { shadow: true }), NOW))
   await stores.close()
   const text = await readFile(join(dataDir, 'violations.json'), 'utf8')
   t.match(JSON.parse(text), {
@@ -67,14 +67,14 @@ t.test('violations.json has the documented shape, and is read again', async (t) 
   t.notMatch(text, /shadow/)
   const again = await openStores(t, { dataDir, clock })
   t.equal((await again.scores.list()).length, 3)
-  t.match(await again.scores.book(breachFor('user:42', { score: 19 }), NOW), { before: 2, after: 21, crossed: true })
+  t.match(await again.scores.book(bookingOf(breachFor('user:42', { score: 19 }), NOW)), { before: 2, after: 21, crossed: true })
   t.match(await again.scores.list('user:__proto__'), [{ type: '__proto__', score: 0.5 }])
 })
 
 t.test('scores are on disk within a second, without being asked for, and thousands at once lose none', async (t) => {
   const dataDir = await freshDir(t)
   const stores = await openStores(t, { dataDir, clock: () => NOW })
-  for (let i = 0; i < 5000; i++) await stores.scores.book(breachFor(`ip:${i}`), NOW)
+  for (let i = 0; i < 5000; i++) await stores.scores.book(bookingOf(breachFor(`ip:${i}`), NOW))
   await sleep(1000)
   const kept = await readJson(dataDir, 'violations.json')
   t.equal(Object.keys(kept.message_limit).length, 5000)
@@ -83,8 +83,8 @@ t.test('scores are on disk within a second, without being asked for, and thousan
 t.test('records past the retention are gone after a start', async (t) => {
   const dataDir = await freshDir(t)
   const before = await openStores(t, { dataDir, clock: () => NOW })
-  await before.scores.book(breachFor('user:old'), NOW - 91 * DAY)
-  await before.scores.book(breachFor('user:new'), NOW)
+  await before.scores.book(bookingOf(breachFor('user:old'), NOW - 91 * DAY))
+  await before.scores.book(bookingOf(breachFor('user:new'), NOW))
   await before.flush()
   t.same(Object.keys((await readJson(dataDir, 'violations.json')).message_limit), ['user:new'])
 })
@@ -96,7 +96,7 @@ t.test('the chat app\'s own files are set aside whole, and said', async (t) => {
   const { log, lines } = collectLog()
   const stores = await openStores(t, { dataDir, log, clock: () => NOW })
   const { journal } = await openJournal(t, { dataDir, log })
-  await stores.scores.book(breachFor(), NOW)
+  await stores.scores.book(bookingOf(breachFor(), NOW))
   await stores.flush()
   journal.append(record(0))
   await journal.flush()

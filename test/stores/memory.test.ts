@@ -7,15 +7,16 @@ import { createScoreTable } from '../../src/stores/memory/score-table.js'
 import { runBanContract } from '../contract/bans.js'
 import { runCounterContract } from '../contract/counters.js'
 import { runLeaseContract } from '../contract/leases.js'
-import { breachFor, chargeOf, hitOf, limiterOf, questionOf } from '../contract/limiters.js'
+import { bookingOf, breachFor, chargeOf, hitOf, leaseOf, limiterOf, questionOf, takeOf } from '../contract/limiters.js'
 import { runScoreContract } from '../contract/scores.js'
 import { freshDir, openStores } from './open-stores.js'
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
 
-runCounterContract(t, 'memory', (t) => openStores(t))
+const clock = () => NOW
+runCounterContract(t, 'memory', (t) => openStores(t, { clock }))
 runScoreContract(t, 'memory', async (t, clock) => (await openStores(t, { clock })).scores)
-runLeaseContract(t, 'memory', async (t) => (await openStores(t)).leases)
+runLeaseContract(t, 'memory', (t) => openStores(t, { clock }))
 
 const root = await freshDir(t)
 runBanContract(t, 'memory', async (t, id) => {
@@ -24,10 +25,13 @@ runBanContract(t, 'memory', async (t, id) => {
   return (await openStores(t, { dataDir })).bans
 })
 
-const noScores = { book: () => { throw new Error('nothing is booked here') } }
+const nothing = {
+  scores: { book: () => { throw new Error('nothing is booked here') } },
+  leases: { take: () => { throw new Error('nothing is taken here') } },
+}
 
 t.test('buckets are bounded: the one charged longest ago is given up first, and counted', async (t) => {
-  const counters = createMemoryCounters({ scores: noScores, maxBuckets: 100 })
+  const counters = createMemoryCounters({ ...nothing, maxBuckets: 100 })
   const limiter = limiterOf('messageIp', { max: 1 })
   for (let i = 0; i < 100; i++) counters.decide(questionOf([hitOf(limiter, `ip:${i}`)], NOW))
   counters.charge(chargeOf(limiter, 'ip:0', NOW))
@@ -47,7 +51,7 @@ t.test('buckets that are whole again go without being asked for, and are not cou
 })
 
 t.test('logs of sliding windows weigh by their hits', async (t) => {
-  const counters = createMemoryCounters({ scores: noScores, maxBuckets: 1000 })
+  const counters = createMemoryCounters({ ...nothing, maxBuckets: 1000 })
   const limiter = limiterOf('cost', { max: 1000, algorithm: 'sliding-window' })
   for (let i = 0; i < 30; i++) {
     for (let hit = 0; hit < 800; hit++) counters.charge(chargeOf(limiter, `ip:${i}`, NOW))
@@ -59,8 +63,8 @@ t.test('score records are bounded, the quietest of the largest type goes first; 
   const DAY = 86_400_000
   let now = NOW
   const table = createScoreTable({ clock: () => now, retentionMs: 90 * DAY, maxRecords: 10 })
-  table.book(breachFor('user:rare', { type: 'rare', ttlMs: null }), NOW)
-  for (let i = 0; i < 20; i++) table.book(breachFor(`ip:${i}`), NOW + i)
+  table.book(bookingOf(breachFor('user:rare', { type: 'rare', ttlMs: null }), NOW))
+  for (let i = 0; i < 20; i++) table.book(bookingOf(breachFor(`ip:${i}`), NOW + i))
   t.match(table, { size: 10, evicted: 11 })
   t.equal(table.list('user:rare').length, 1)
   t.equal(table.list('ip:19').length, 1)
@@ -69,10 +73,18 @@ t.test('score records are bounded, the quietest of the largest type goes first; 
   t.equal(table.size, 1)
 })
 
+t.test('violations are remembered by their ids within bounds', async (t) => {
+  const table = createScoreTable({ clock: () => NOW, retentionMs: 86_400_000 })
+  const first = bookingOf(breachFor(), NOW)
+  table.book(first)
+  for (let i = 0; i < 10_000; i++) table.book(bookingOf(breachFor('user:43', { score: 0 }), NOW))
+  t.match(table.book(first), { before: 1, after: 2 }, 'forgotten, and so booked anew')
+})
+
 t.test('holders whose leases have run out are forgotten without being asked for', async (t) => {
   const stores = await openStores(t)
-  const leaseOf = (i: number) => ({ id: `l${i}`, holder: `user:${i}`, rule: 'messages', takenAt: NOW })
-  const take = (i: number, now: number) => stores.leases.take({ lease: leaseOf(i), max: 1, leaseMs: 1000, now })
+  const take = (i: number, now: number) =>
+    stores.leases.take(takeOf(leaseOf(`l${i}`, { holder: `user:${i}` }), 1, { leaseMs: 1000, now }))
   for (let i = 0; i < 100; i++) await take(i, NOW)
   for (let i = 100; i < 160; i++) await take(i, NOW + 5000)
   t.ok(stores.stats().leaseHolders < 110, `${stores.stats().leaseHolders} are left`)

@@ -15,6 +15,7 @@ function openRoom (banFor: BanFor = async (_breach, { at }) => ({ durationMs: 7_
   const scores = createScoresInProcess({ clock: () => NOW, retentionMs: 86_400_000 })
   const journal: ViolationRecord[] = []
   const asked: string[] = []
+  let ids = 0
   const { log, lines } = collectLog()
   const options = {
     scores: scores as ScoreStore,
@@ -27,6 +28,7 @@ function openRoom (banFor: BanFor = async (_breach, { at }) => ({ durationMs: 7_
     },
     clock: () => NOW,
     log,
+    newId: () => `violation-${ids++}`,
   }
   const violations = createViolations(options)
   const book = (rule: PricedRule, part: ExchangePart = { user: 'ann' }) => violations.book(exchangeOf(part), rule)
@@ -135,7 +137,24 @@ t.test('observe mode, of the route or of the rule, writes down what would have b
 t.test('a store that answers later is waited for', async (t) => {
   const room = openRoom()
   const { scores } = room.options
-  const slow: ScoreStore = { ...scores, book: async (breach, now) => scores.book(breach, now) }
+  const slow: ScoreStore = { ...scores, book: async (request) => scores.book(request) }
   const later = createViolations({ ...room.options, scores: slow })
   t.match(await later.book(exchangeOf({ user: 'ann' }), nonBrowser), { after: 20, ban: { durationMs: 7_200_000 } })
+})
+
+t.test('a store that fails costs the refusal its booking, not its answer, and is told of once a second', async (t) => {
+  const room = openRoom()
+  let now = NOW
+  let fail: () => Promise<Booking> = () => Promise.reject(new Error('away'))
+  const scores: ScoreStore = { ...room.options.scores, book: () => fail() }
+  const violations = createViolations({ ...room.options, scores, clock: () => now })
+  const book = async () => violations.book(exchangeOf({ user: 'ann' }), nonBrowser)
+  for (let i = 0; i < 5; i++) t.equal(await book(), undefined)
+  t.match(room.lines, [{ level: 'warn', details: { err: { message: 'away' } } }])
+  t.equal(room.lines.length, 1)
+  now += 1000
+  fail = () => { throw new Error('broken') }
+  t.equal(await book(), undefined)
+  t.match(room.lines[1], { details: { err: { message: 'broken' }, untold: 4 } })
+  t.same([room.journal, room.asked], [[], []])
 })

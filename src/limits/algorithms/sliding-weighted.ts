@@ -54,9 +54,10 @@ function viewAt (state: SlidingWeightedState | undefined, rule: WindowRule, now:
   const fresh = { startedAt: now, current: 0, previous: 0 }
   if (state === undefined || isOfTheFuture(state.startedAt, rule, now)) return fresh
   const passed = Math.floor((now - state.startedAt) / rule.windowMs)
-  if (passed <= 0) return state
   if (passed > 1) return fresh
-  return { startedAt: state.startedAt + rule.windowMs, current: 0, previous: state.current }
+  const view = passed <= 0 ? state : { startedAt: state.startedAt + rule.windowMs, current: 0, previous: state.current }
+  // After a refund it may be whole, and a store may have forgotten it: its grid begins anew either way.
+  return view.current + view.previous > 0 ? view : fresh
 }
 
 /** When the weight of the past has sunk far enough. */

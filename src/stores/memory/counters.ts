@@ -1,18 +1,23 @@
-import type {
-  Charge, CounterStore, Decision, DecisionRequest, Hit, Limiter, LimiterState, ObservedRefusal,
+import type { TakeRequest, TakeResult } from '../../concurrency/contract.js'
+import {
+  observedId, type Charge, type CounterStore, type Decision, type DecisionRequest, type Hit, type Limiter,
+  type LimiterState, type ObservedRefusal,
 } from '../../limits/contract.js'
 import { chargeWindow, refundWindow, standingOf, type Standing, type WindowState } from '../../limits/window.js'
 import type { Booking } from '../../verdict/verdict.js'
-import type { Breach } from '../../violations/contract.js'
+import type { BookRequest } from '../../violations/contract.js'
 import { BucketTable } from './bucket-table.js'
 
 const MAX_BUCKETS = 1_000_000
 /** Those on disk are written whole, so there are fewer. */
 export const MAX_PERSISTED_BUCKETS = 100_000
+const NO_SLOTS: readonly TakeResult[] = []
 
 export interface MemoryCountersOptions {
   /** Books at once, so that refusing and booking are one step. */
-  readonly scores: { book (breach: Breach, now: number): Booking }
+  readonly scores: { book (request: BookRequest): Booking }
+  /** Takes slots at once, so that they are one step with the limiters. */
+  readonly leases: { take (request: TakeRequest): TakeResult }
   /** Buckets of limiters with `persist`. */
   readonly persisted?: BucketTable
   /** Called when one of those has changed. */
@@ -29,12 +34,9 @@ export interface MemoryCounters extends CounterStore {
   readonly evicted: number
 }
 
-/**
- * Counters in process. Every call runs in one tick, which is all the atomicity there is to have, and no answer of theirs
- * is ever lost, so that nobody asks twice under one id.
- */
+/** Counters in process. Every call runs in one tick, which is all the atomicity there is to have. */
 export function createMemoryCounters (options: MemoryCountersOptions): MemoryCounters {
-  const { scores, persisted = new BucketTable(MAX_PERSISTED_BUCKETS), onPersisted } = options
+  const { scores, leases, persisted = new BucketTable(MAX_PERSISTED_BUCKETS), onPersisted } = options
   const volatile = new BucketTable(options.maxBuckets ?? MAX_BUCKETS)
   const tableOf = (limiter: Limiter) => limiter.persist ? persisted : volatile
 
@@ -54,7 +56,13 @@ export function createMemoryCounters (options: MemoryCountersOptions): MemoryCou
     return put(charge, chargeWindow(charge.limiter, stateOf(charge), charge))
   }
 
-  function decide ({ hits, now }: DecisionRequest): Decision {
+  function decide (request: DecisionRequest): Decision {
+    const decision = decideHits(request)
+    const takesSlots = decision.refused < 0 && request.slots.length > 0
+    return takesSlots ? { ...decision, slots: takeSlots(request) } : decision
+  }
+
+  function decideHits ({ id, hits, now }: DecisionRequest): Decision {
     const states: LimiterState[] = []
     const observed: ObservedRefusal[] = []
     let refused = -1
@@ -68,7 +76,8 @@ export function createMemoryCounters (options: MemoryCountersOptions): MemoryCou
         ? { limiter, bucket, subject, charged: 0, ...standing }
         : { limiter, bucket, subject, charged: cost, ...take(charge) })
       if (refused >= 0 || !isFull) continue
-      const booked = breach === undefined ? undefined : scores.book(breach, now)
+      const bookingId = limiter.observe ? observedId(id, i) : id
+      const booked = breach === undefined ? undefined : scores.book({ id: bookingId, breach, now })
       if (limiter.observe) {
         observed.push({ hit: i, booking: booked })
       } else {
@@ -76,7 +85,17 @@ export function createMemoryCounters (options: MemoryCountersOptions): MemoryCou
         booking = booked
       }
     }
-    return { at: now, states, refused, booking, observed }
+    return { at: now, states, refused, booking, observed, slots: NO_SLOTS, unavailable: undefined }
+  }
+
+  function takeSlots ({ id, slots, now }: DecisionRequest): readonly TakeResult[] {
+    const results: TakeResult[] = []
+    for (const slot of slots) {
+      const result = leases.take({ ...slot, id, now })
+      results.push(result)
+      if (!result.granted) break
+    }
+    return results
   }
 
   return {

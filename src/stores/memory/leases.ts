@@ -1,23 +1,35 @@
-import type { Binding, Lease, LeaseRecord, LeaseStore, TakeRequest, TakeResult } from '../../concurrency/contract.js'
+import type {
+  Binding, Lease, LeaseList, LeaseRecord, LeaseStore, TakeRequest, TakeResult,
+} from '../../concurrency/contract.js'
+import type { Booking } from '../../verdict/verdict.js'
+import type { BookRequest } from '../../violations/contract.js'
 
 /** Holders looked at for every lease taken: what has run out goes without a timer. */
 const SWEPT_PER_TAKE = 2
 const MAX_HOLDERS = 200_000
 
+const GRANTED = { granted: true, repeated: false, booking: undefined, unavailable: false }
+const REFUSED = { ...GRANTED, granted: false }
+
 type Slots = Map<string, LeaseRecord>
+
+export interface MemoryLeasesOptions {
+  /** Books at once, so that refusing and booking are one step. */
+  readonly scores: { book (request: BookRequest): Booking }
+}
 
 export interface MemoryLeases extends LeaseStore {
   take (request: TakeRequest): TakeResult
   renew (lease: Lease, leaseMs: number, now: number): void
   release (lease: Lease): void
   bind (binding: Binding): LeaseRecord | undefined
-  list (holder: string, rule: string, now: number): readonly LeaseRecord[]
+  list (holder: string, rule: string, now: number): LeaseList
   /** Holders with leases, some of which may have run out. */
   readonly size: number
 }
 
 /** Leases in process: they die with it, and so do the connections that they were for. */
-export function createMemoryLeases (): MemoryLeases {
+export function createMemoryLeases ({ scores }: MemoryLeasesOptions): MemoryLeases {
   const holders = new Map<string, Slots>()
   let cursor = holders.entries()
 
@@ -60,13 +72,18 @@ export function createMemoryLeases (): MemoryLeases {
   }
 
   return {
-    take ({ lease, max, leaseMs, now }) {
+    take ({ id: violation, lease, max, leaseMs, unlessRepeated, breach, now }) {
       sweep(now)
-      const held = liveSlots(lease, now)?.size ?? 0
-      if (held >= max) return { granted: false, held }
+      const slots = liveSlots(lease, now)
+      const held = slots?.size ?? 0
+      if (unlessRepeated !== undefined && hasRepeat(slots, unlessRepeated)) return { ...REFUSED, held, repeated: true }
+      if (held >= max) {
+        const booking = breach === undefined ? undefined : scores.book({ id: violation, breach, now })
+        return { ...REFUSED, held, booking }
+      }
       const { id, holder, rule, takenAt } = lease
       add(lease, { id, holder, rule, takenAt, expiresAt: now + leaseMs })
-      return { granted: true, held: held + 1 }
+      return { ...GRANTED, held: held + 1 }
     },
     renew (lease, leaseMs, now) {
       replace(lease, now, { expiresAt: now + leaseMs })
@@ -82,10 +99,15 @@ export function createMemoryLeases (): MemoryLeases {
       return others.find((other) => other.stream === stream && other.repeatKey === repeatKey)
     },
     list (holder, rule, now) {
-      return [...liveSlots({ holder, rule }, now)?.values() ?? []]
+      return { at: now, records: [...liveSlots({ holder, rule }, now)?.values() ?? []] }
     },
     get size () { return holders.size },
   }
+}
+
+function hasRepeat (slots: Slots | undefined, repeatKey: string): boolean {
+  for (const record of slots?.values() ?? []) if (record.repeatKey === repeatKey) return true
+  return false
 }
 
 function dropExpired (slots: Slots, now: number): void {

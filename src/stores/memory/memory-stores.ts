@@ -45,8 +45,8 @@ export interface MemoryStats {
 export async function createMemoryStores (options: MemoryStoreOptions): Promise<MemoryStores> {
   const scores = await createMemoryScores(options)
   const windows = await openPersistedWindows(options)
-  const counters = createMemoryCounters({ scores, persisted: windows.table, onPersisted: windows.file.touch })
-  const leases = createMemoryLeases()
+  const leases = createMemoryLeases({ scores })
+  const counters = createMemoryCounters({ scores, leases, persisted: windows.table, onPersisted: windows.file.touch })
   const bans = createMemoryBans(options)
   return {
     counters,

@@ -1,4 +1,5 @@
-import type { Breach, ScoreRecord, ScoreStore } from '../../violations/contract.js'
+import { LRUCache } from 'lru-cache'
+import type { BookRequest, ScoreRecord, ScoreStore } from '../../violations/contract.js'
 import type { Booking } from '../../verdict/verdict.js'
 import type { Clock } from '../../clock.js'
 
@@ -6,9 +7,11 @@ import type { Clock } from '../../clock.js'
 const MAX_RECORDS = 100_000
 /** Scores like 0.1 must add up to 20 after 200 of them. */
 const PRECISION = 1e6
+/** Violations known by their ids. Whoever books one again does so within seconds. */
+const MAX_REMEMBERED = 10_000
 
 export interface ScoreTable extends ScoreStore {
-  book (breach: Breach, now: number): Booking
+  book (request: BookRequest): Booking
   list (subject?: string): readonly ScoreRecord[]
   cleanSince (subjects: readonly string[], since: number): readonly string[]
   reset (subject: string, type?: string): void
@@ -30,6 +33,7 @@ export interface ScoreTableOptions {
 /** Scores of one kind (real ones, or the shadows of observe mode) in process. Records are never changed, but replaced. */
 export function createScoreTable ({ clock, retentionMs, maxRecords = MAX_RECORDS }: ScoreTableOptions): ScoreTable {
   const byType = new Map<string, Map<string, ScoreRecord>>()
+  const booked = new LRUCache<string, Booking>({ max: MAX_REMEMBERED })
   let size = 0
   let evicted = 0
 
@@ -63,7 +67,10 @@ export function createScoreTable ({ clock, retentionMs, maxRecords = MAX_RECORDS
 
   return {
     put,
-    book ({ type, subject, score, interval, scope, ttlMs }, now) {
+    book ({ id, breach, now }) {
+      const answered = booked.get(id)
+      if (answered !== undefined) return answered
+      const { type, subject, score, interval, scope, ttlMs } = breach
       const known = byType.get(type)?.get(subject)
       const own = liveScore(known, now)
       const before = scope === 'total' ? rounded(sumOf(subject, now)) : own
@@ -77,7 +84,9 @@ export function createScoreTable ({ clock, retentionMs, maxRecords = MAX_RECORDS
         scoreExpiresAt: ttlMs === null ? null : now + ttlMs,
       })
       const crossed = Math.floor(before / interval) < Math.floor(after / interval)
-      return { score, before, after, at: now, crossed }
+      const booking = { score, before, after, at: now, crossed }
+      booked.set(id, booking)
+      return booking
     },
     list (subject) {
       const now = clock()

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Booking } from '../../verdict/verdict.js'
-import type { Breach, ScoreStore } from '../../violations/contract.js'
+import type { BookRequest, ScoreStore } from '../../violations/contract.js'
 import { readOwnFile } from '../../files/own-file.js'
 import { createSavedFile, type SavedFile } from '../../files/saved-file.js'
 import type { MemoryStoreOptions } from './memory-stores.js'
@@ -14,7 +14,7 @@ const GATHER_MS = 250
 const PRUNE_EVERY_MS = 60 * 60_000
 
 export interface ScoresInProcess extends ScoreStore {
-  book (breach: Breach, now: number): Booking
+  book (request: BookRequest): Booking
   list: ScoreTable['list']
   cleanSince: ScoreTable['cleanSince']
   reset: ScoreTable['reset']
@@ -41,9 +41,9 @@ export async function createMemoryScores (options: MemoryStoreOptions): Promise<
   const pruning = setInterval(file.touch, PRUNE_EVERY_MS).unref()
 
   return {
-    book (breach, now) {
-      const booking = book(breach, now)
-      if (!breach.shadow) file.touch()
+    book (request) {
+      const booking = book(request)
+      if (!request.breach.shadow) file.touch()
       return booking
     },
     list,
@@ -66,7 +66,7 @@ export function createScoresInProcess (options: Pick<MemoryStoreOptions, 'clock'
   const table = createScoreTable(options)
   const shadows = createScoreTable(options)
   return {
-    book: (breach, now) => (breach.shadow ? shadows : table).book(breach, now),
+    book: (request) => (request.breach.shadow ? shadows : table).book(request),
     list: table.list,
     cleanSince: table.cleanSince,
     reset (subject, type) {

@@ -1,0 +1,58 @@
+/** The chat app's MongoDB, where it is configured. Loaded only then: its driver is large. */
+import { createAccountDirectory } from '../accounts/accounts.js'
+import type { AccountDirectory } from '../accounts/contract.js'
+import type { Clock } from '../clock.js'
+import type { Log } from '../log.js'
+import type { Mongo } from '../stores/mongo/mongo.js'
+import type { Foundation } from './foundation.js'
+
+export interface AppDatabaseOptions {
+  /** undefined: there is none. */
+  readonly uri: string | undefined
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface AppDatabase {
+  /** Whose account an e-mail names: the app's own accounts, or what was learnt from sign-ins. */
+  readonly accounts: AccountDirectory
+  /** Keeps a document of each ban there from now on; for one process of an instance. */
+  recordBans (foundation: Foundation): Promise<void>
+  /** Never rejects. */
+  close (): Promise<void>
+}
+
+/** Waits for no server. Rejects for a text that is no connection string. */
+export async function openAppDatabase ({ uri, clock, log }: AppDatabaseOptions): Promise<AppDatabase> {
+  if (uri === undefined) {
+    return { accounts: createAccountDirectory({ clock, log }), recordBans: nothing, close: nothing }
+  }
+  const [{ openMongo }, { createAccountLookup }] = await Promise.all([
+    import('../stores/mongo/mongo.js'), import('../stores/mongo/account-lookup.js'),
+  ])
+  const mongo = openMongo({ uri })
+  const accounts = createAccountDirectory({ lookUp: createAccountLookup({ mongo }), clock, log })
+  let end = nothing
+  return {
+    accounts,
+    recordBans: async (foundation) => { end = await recordBans(foundation, { mongo, clock, log }) },
+    close: async () => {
+      await end()
+      await mongo.close()
+    },
+  }
+}
+
+interface Surroundings { readonly mongo: Mongo, readonly clock: Clock, readonly log: Log }
+
+/** Answers how to stop. */
+async function recordBans ({ bans, stores, metrics, health }: Foundation, around: Surroundings) {
+  const { createBanRecords } = await import('../stores/mongo/ban-records.js')
+  const records = createBanRecords({ ...around, book: bans, scores: stores.scores })
+  for (const { name, help, read, across } of records.gauges) metrics.gauge(name, help, read, across)
+  health.register('mongodb', records.health)
+  records.start()
+  return records.close
+}
+
+async function nothing (): Promise<void> {}

@@ -1,0 +1,61 @@
+/** The gateway with all the rooms that a request walks through. */
+import { randomUUID } from 'node:crypto'
+import type { AccountDirectory } from '../accounts/contract.js'
+import { createBanPlacer, covers } from '../bans/bans.js'
+import type { Clock } from '../clock.js'
+import { createGateway, type Gateway } from '../gateway/gateway.js'
+import { createOpenExchanges } from '../gateway/open-exchanges.js'
+import { createRefusalLog } from '../gateway/refusal-log.js'
+import type { Rooms } from '../gateway/rooms.js'
+import { createKnownKeys } from '../identity/identity.js'
+import type { Log } from '../log.js'
+import type { Policy } from '../policy/contract.js'
+import type { Journal } from '../violations/contract.js'
+import { createViolations } from '../violations/violations.js'
+import { drain } from './drain.js'
+import type { Foundation } from './foundation.js'
+import { createLateBans } from './late-bans.js'
+
+export interface PublicSideOptions {
+  readonly policy: Policy
+  readonly foundation: Foundation
+  readonly journal: Journal
+  readonly accounts: AccountDirectory
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface PublicSide {
+  readonly gateway: Gateway
+  /** Takes no more connections, lets answers in flight end, cuts them after `graceMs`. */
+  drain (graceMs: number): Promise<void>
+}
+
+/** Nothing listens yet. */
+export async function createPublicSide (options: PublicSideOptions): Promise<PublicSide> {
+  const rooms = createRooms(options)
+  const { foundation: { metrics, bans, stores }, log } = options
+  const gateway = await createGateway(options.policy, rooms)
+  stores.onLateCrossing?.(createLateBans({
+    bans, rules: () => gateway.policy.bans, isExempt: (id) => gateway.access.isExemptUser({ id }), log,
+  }))
+  metrics.gauge('portcullis_open_exchanges', 'Requests and WebSockets under way', () => rooms.open.size)
+  return { gateway, drain: (graceMs) => drain(gateway, rooms.open, graceMs) }
+}
+
+function createRooms ({ foundation, journal, accounts, clock, log }: PublicSideOptions): Rooms {
+  const { bans, metrics, stores: { scores, counters, leases, addressUsers } } = foundation
+  const violations = createViolations({
+    scores,
+    journal: { append: (record) => { metrics.violation(record.type); journal.append(record) } },
+    bans: createBanPlacer({ book: bans, users: addressUsers, scores, log }),
+    clock,
+    log,
+    newId: randomUUID,
+  })
+  const open = createOpenExchanges()
+  bans.on((event) => { if (event.kind === 'placed') open.closeFor(event.ban, covers) })
+  const refusals = createRefusalLog(log, clock)
+  const knownKeys = createKnownKeys(clock)
+  return { clock, log, metrics, open, refusals, accounts, bans, addressUsers, knownKeys, counters, leases, violations }
+}

@@ -1,0 +1,44 @@
+import type { AddressUsers, BanStore } from '../bans/contract.js'
+import type { LeaseStore } from '../concurrency/contract.js'
+import type { CounterStore } from '../limits/contract.js'
+import type { GaugeAcross, HealthState } from '../telemetry/contract.js'
+import type { Booking } from '../verdict/verdict.js'
+import type { Breach, ScoreStore } from '../violations/contract.js'
+
+/** A violation that nobody's answer waited for has crossed a multiple of the interval. */
+export interface LateCrossing {
+  readonly breach: Breach
+  readonly booking: Booking
+  /** When it happened, epoch milliseconds by this process's clock. */
+  readonly happenedAt: number
+}
+
+/** All stores of a process, whatever stands behind them. */
+export interface Stores {
+  readonly kind: 'memory' | 'redis'
+  readonly counters: CounterStore
+  readonly scores: ScoreStore
+  readonly leases: LeaseStore
+  readonly bans: BanStore
+  readonly addressUsers: AddressUsers
+  /** Numbers for the operator, each a gauge: name, what it says, how to read it. */
+  readonly gauges: readonly StoreGauge[]
+  /** How they are, for the readiness probe. */
+  health (): HealthState
+  /**
+   * Where violations may be booked after their requests were answered: sets who places the bans that they bring.
+   * Absent: they never are.
+   */
+  onLateCrossing? (listener: (crossing: LateCrossing) => void | Promise<void>): void
+  /** Flushes and stops. Never rejects: what fails is in the log. */
+  close (): Promise<void>
+}
+
+export interface StoreGauge {
+  /** `portcullis_…` with its unit. */
+  readonly name: string
+  readonly help: string
+  read (): number
+  /** What several processes make of it; `sum` when absent. */
+  readonly across?: GaugeAcross
+}
