@@ -6,9 +6,11 @@ import { join } from 'node:path'
 import { createProcesses, hasCommand } from './processes.js'
 import { readOptions, USAGE } from './options.js'
 import { measureProxying } from './proxying.js'
+import { measureRedisMemory } from './redis-memory.js'
 import { measureStreams } from './streaming.js'
 
-const NEEDED = { taskset: 'util-linux', wrk: 'wrk' }
+/** The packages of the commands that are needed. */
+const PACKAGES = { taskset: 'util-linux', wrk: 'wrk', 'redis-server': 'redis-server' }
 const print = (text) => { process.stdout.write(`${text}\n`) }
 
 try {
@@ -25,15 +27,17 @@ async function main (options) {
   }
   const missing = missingFor(options)
   if (missing !== undefined) throw new Error(missing)
+  if (options.redisMemory) return withRig(options, (rig) => measureRedisMemory(rig, print))
   if (!hasCommand('nginx')) print('nginx is not installed: no nginx beside us, and the backend is a node server (apt-get install nginx-light)')
   return withRig(options, (rig) => options.stream ? measureStreams(rig, print) : measureProxying(rig, print))
 }
 
 /** What is to be installed first; undefined: nothing. */
-function missingFor ({ stream, core, loadCore }) {
+function missingFor ({ stream, redis, redisMemory, core, loadCore }) {
   if (process.platform !== 'linux') return 'CPU time is read from /proc: this needs Linux'
-  const commands = Object.keys(NEEDED).filter((name) => !hasCommand(name) && !(stream && name === 'wrk'))
-  if (commands.length > 0) return `${commands.join(' and ')} not found: apt-get install ${commands.map((name) => NEEDED[name]).join(' ')}`
+  const needed = ['taskset', ...stream || redisMemory ? [] : ['wrk'], ...redis || redisMemory ? ['redis-server'] : []]
+  const commands = needed.filter((name) => !hasCommand(name))
+  if (commands.length > 0) return `${commands.join(' and ')} not found: apt-get install ${commands.map((name) => PACKAGES[name]).join(' ')}`
   const cores = availableParallelism()
   const outside = [core, loadCore].find((one) => Number(one) >= cores)
   return outside === undefined ? undefined : `there is no core ${outside}: this machine has ${cores} (--core, --load-core)`

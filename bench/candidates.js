@@ -32,8 +32,19 @@ export async function startNginx ({ processes, workDir, core }, upstream) {
   return processes.start('nginx', { core, command: nginxPeer(workDir, port, upstream.port), port })
 }
 
-/** Portcullis as built, with the memory store on an empty data directory and one address banned over the admin API. */
-export async function startPortcullis ({ processes, workDir, core, options }, upstream, preset = 'librechat') {
+/** An empty Redis beside the load, which writes nothing to disk. */
+export async function startRedis ({ processes, loadCore }) {
+  const port = await freePort()
+  const command = ['redis-server', '--port', String(port), '--save', '', '--appendonly', 'no']
+  return { ...await processes.start('redis', { core: loadCore, command, port }), port }
+}
+
+/**
+ * Portcullis as built, on an empty data directory, with one address banned over the admin API; with the memory store
+ * or, `--redis`, a Redis of its own.
+ */
+export async function startPortcullis (rig, upstream, preset = 'librechat') {
+  const { processes, workDir, core, options } = rig
   const name = `portcullis-${preset}`
   const [port, adminPort] = [await freePort(), await freePort()]
   const token = randomBytes(24).toString('base64url')
@@ -45,6 +56,7 @@ export async function startPortcullis ({ processes, workDir, core, options }, up
     command: [process.execPath, ...options.nodeFlags, MAIN, 'start'],
     env: {
       ...limits(),
+      ...options.redis ? { REDIS_URI: `redis://127.0.0.1:${(await startRedis(rig)).port}` } : {},
       UPSTREAM_URL: upstream.url,
       PORTCULLIS_POLICY: policy,
       DATA_DIR: mkdtempSync(join(workDir, 'data-')),

@@ -9,6 +9,8 @@ Measures Portcullis beside bare Fastify + @fastify/http-proxy and nginx, in turn
   --rounds 5                  rounds per scenario; their order alternates
   --secs 4                    seconds of load per candidate and round
   --forwarder dispatch        dispatch or http-proxy: how Portcullis forwards
+  --redis                     Portcullis with the Redis store (a redis-server beside the load)
+  --redis-memory              bytes that Redis needs for each kind of window instead of the scenarios
   --stream                    streams and a large upload instead of the scenarios
   --node="--cpu-prof …"       options of node for Portcullis
   --core 0 --load-core 1      where the gateways run, and where load and backend do`
@@ -25,6 +27,8 @@ export function readOptions (argv) {
       rounds: string('5'),
       secs: string('4'),
       forwarder: string('dispatch'),
+      redis: { type: 'boolean', default: false },
+      'redis-memory': { type: 'boolean', default: false },
       stream: { type: 'boolean', default: false },
       node: string(''),
       core: string('0'),
@@ -43,6 +47,8 @@ export function readOptions (argv) {
     rounds: count(values.rounds, 'rounds'),
     secs: count(values.secs, 'secs'),
     forwarder: values.forwarder,
+    redis: values.redis,
+    redisMemory: values['redis-memory'],
     stream: values.stream,
     nodeFlags: values.node.split(' ').filter((flag) => flag !== ''),
     core: values.core,
