@@ -82,7 +82,10 @@ async function build (options: PortcullisOptions, ground: Ground): Promise<Portc
       const adminUrl = await admin.listen()
       return { gateway: await gateway.app.listen({ ...settings.gateway }), admin: adminUrl, tokenFile: admin.tokenFile }
     },
-    reload: (next) => gateway.reload(next),
+    reload: (next) => {
+      gateway.reload(next)
+      ground.database.importBans(next.bans.importFromBackend)
+    },
     close: async (graceMs) => {
       await drain(graceMs)
       await admin.app.close()
@@ -118,6 +121,7 @@ export async function openGround (
     const database = await openAppDatabase({ uri: settings.store.mongoUri, clock, log })
     opened.push(database.close)
     await database.recordBans(foundation)
+    database.importBans(policy.bans.importFromBackend)
     return { foundation, journal, database, dataDir: dataDir.path, close }
   } catch (error) {
     await close()

@@ -10,7 +10,7 @@ export const BanJson = Type.Object({
   score: Type.Number(),
   createdAt: Instant('When it was placed'),
   expiresAt: Type.Union([Instant('When it ends'), Type.Null()], { description: 'null = for ever' }),
-  source: Type.Union([Type.Literal('auto'), Type.Literal('admin'), Type.Literal('mongo')]),
+  source: Type.Union([Type.Literal('auto'), Type.Literal('admin'), Type.Literal('mongo'), Type.Literal('backend')]),
   linked: Type.Array(Type.String(), { description: 'Subjects banned by the same violation' }),
   note: Type.Union([Type.String(), Type.Null()]),
 }, { description: 'A ban in force' })

@@ -1,8 +1,11 @@
 /** The chat app's MongoDB, where it is configured. Loaded only then: its driver is large. */
 import { createAccountDirectory } from '../accounts/accounts.js'
 import type { AccountDirectory } from '../accounts/contract.js'
+import { forgetImported } from '../bans/bans.js'
+import type { BanBook } from '../bans/contract.js'
 import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
+import type { BanRecords } from '../stores/mongo/ban-records.js'
 import type { Mongo } from '../stores/mongo/mongo.js'
 import type { Foundation } from './foundation.js'
 
@@ -18,6 +21,8 @@ export interface AppDatabase {
   readonly accounts: AccountDirectory
   /** Keeps a document of each ban there from now on; for one process of an instance. */
   recordBans (foundation: Foundation): Promise<void>
+  /** Whether the app's own bans hold here too, as the policy in force says; for the same process, after the above. */
+  importBans (isOn: boolean): void
   /** Never rejects. */
   close (): Promise<void>
 }
@@ -25,19 +30,20 @@ export interface AppDatabase {
 /** Waits for no server. Rejects for a text that is no connection string. */
 export async function openAppDatabase ({ uri, clock, log }: AppDatabaseOptions): Promise<AppDatabase> {
   if (uri === undefined) {
-    return { accounts: createAccountDirectory({ clock, log }), recordBans: nothing, close: nothing }
+    return withoutDatabase({ clock, log })
   }
   const [{ openMongo }, { createAccountLookup }] = await Promise.all([
     import('../stores/mongo/mongo.js'), import('../stores/mongo/account-lookup.js'),
   ])
   const mongo = openMongo({ uri })
   const accounts = createAccountDirectory({ lookUp: createAccountLookup({ mongo }), clock, log })
-  let end = nothing
+  let records: BanRecords | undefined
   return {
     accounts,
-    recordBans: async (foundation) => { end = await recordBans(foundation, { mongo, clock, log }) },
+    recordBans: async (foundation) => { records = await recordBans(foundation, { mongo, clock, log }) },
+    importBans: (isOn) => records?.importBans(isOn),
     close: async () => {
-      await end()
+      await records?.close()
       await mongo.close()
     },
   }
@@ -45,14 +51,24 @@ export async function openAppDatabase ({ uri, clock, log }: AppDatabaseOptions):
 
 interface Surroundings { readonly mongo: Mongo, readonly clock: Clock, readonly log: Log }
 
-/** Answers how to stop. */
-async function recordBans ({ bans, stores, metrics, health }: Foundation, around: Surroundings) {
+async function recordBans (
+  { bans, stores, metrics, health }: Foundation, around: Surroundings
+): Promise<BanRecords> {
   const { createBanRecords } = await import('../stores/mongo/ban-records.js')
   const records = createBanRecords({ ...around, book: bans, scores: stores.scores })
   for (const { name, help, read, across } of records.gauges) metrics.gauge(name, help, read, across)
   health.register('mongodb', records.health)
   records.start()
-  return records.close
+  return records
 }
 
-async function nothing (): Promise<void> {}
+/** Bans that were taken over when there was a database hold nobody any more: nobody would hear of their end. */
+function withoutDatabase ({ clock, log }: Pick<AppDatabaseOptions, 'clock' | 'log'>): AppDatabase {
+  let book: BanBook | undefined
+  return {
+    accounts: createAccountDirectory({ clock, log }),
+    recordBans: async ({ bans }) => { book = bans },
+    importBans: () => { if (book !== undefined) forgetImported({ book, log }) },
+    close: async () => {},
+  }
+}

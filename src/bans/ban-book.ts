@@ -1,21 +1,24 @@
 import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
+import { createBanFinder } from './ban-finder.js'
 import { createBanListeners, type BanListener } from './ban-listeners.js'
 import { createBanShelf } from './ban-shelf.js'
 import { createBanWriter, type BanWriter } from './ban-writer.js'
 import type {
-  Ban, BanBook, BanChanges, BanPage, BanQuery, BanReplica, BanStore, FindOptions, LiftOptions,
+  Ban, BanBook, BanChanges, BanPage, BanQuery, BanReplica, BanStore, LiftOptions,
 } from './contract.js'
-import { liftOf, planLift } from './lift.js'
+import { isPardoned, keptSubjectOf } from './imported.js'
+import { freedBy, liftOf, planLift } from './lift.js'
 import { listBans } from './list.js'
 import { isAutomatic, isInForce, mergeBans } from './merge.js'
 import { checked, isSameBut, readable } from './records.js'
-import { canonicalSubject } from './subjects.js'
+import { keptSubject } from './subjects.js'
 
 const SWEEP_EVERY_MS = 30_000
 /** Each costs some hundred bytes; above it, automatic bans give way, the longest standing first. */
 const MAX_BANS = 250_000
 const FOR_WANT_OF_ROOM = 'portcullis: too many bans'
+const BY_OTHERS = 'another instance'
 
 export interface BanBookDeps {
   readonly store: BanStore
@@ -29,11 +32,10 @@ export function createBanBook (deps: BanBookDeps): BanBook {
   return new Book(deps)
 }
 
-interface Person { readonly id: string }
-
 class Book implements BanBook, BanReplica {
   readonly #deps: BanBookDeps
   readonly #shelf = createBanShelf()
+  readonly find = createBanFinder({ shelf: this.#shelf, standing: (ban, now) => this.#standing(ban, now) })
   readonly #writer: BanWriter
   readonly #listeners: ReturnType<typeof createBanListeners>
   #timer: NodeJS.Timeout | undefined
@@ -62,26 +64,11 @@ class Book implements BanBook, BanReplica {
     if (this.size > 0) log.info({ bans: this.size }, 'bans loaded')
   }
 
-  find (users: readonly Person[], address: string, now: number, options?: FindOptions): Ban | undefined {
-    if (this.#shelf.size === 0) return undefined
-    const manualOnly = options?.manualOnly === true
-    for (let i = 0; i < users.length; i++) {
-      const ban = this.#standing(this.#shelf.ofUser((users[i] as Person).id), now)
-      if (ban !== undefined && !(manualOnly && isAutomatic(ban))) return ban
-    }
-    const subjects = this.#shelf.subjectsOf(address)
-    for (let i = 0; i < subjects.length; i++) {
-      const ban = this.#standing(this.#shelf.get(subjects[i] as string), now)
-      if (ban !== undefined && !(manualOnly && isAutomatic(ban))) return ban
-    }
-    return undefined
-  }
-
   place (bans: readonly Ban[]): Promise<void> {
     const placed = bans.map(checked).map((ban) => this.#put(this.#afterLifts(ban)))
     const written = this.#writer.save(placed)
     this.#makeRoom()
-    for (const ban of placed) this.#listeners.tell({ kind: 'placed', ban, remote: false })
+    for (const ban of placed) this.#listeners.placed(ban, false)
     return written
   }
 
@@ -92,30 +79,32 @@ class Book implements BanBook, BanReplica {
       if (ban === undefined || !isInForce(ban, this.#deps.clock())) continue
       const before = this.#shelf.get(ban.subject)
       this.#shelf.put(ban)
-      if (before === undefined || !isSameBut('recorded', before, ban)) this.#listeners.tell({ kind: 'placed', ban, remote: true })
+      if (before !== undefined && !isPardoned(before) && isPardoned(ban)) {
+        this.#listeners.lifted({ subject: ban.subject, by: BY_OTHERS, remote: true })
+      } else if (before === undefined || !isSameBut('recorded', before, ban)) this.#listeners.placed(ban, true)
     }
     for (const lift of lifted) {
       if (this.#shelf.get(lift.subject) === undefined || !this.#writer.concede(lift)) continue
       this.#shelf.take(lift.subject)
-      this.#listeners.tell({ kind: 'lifted', subject: lift.subject, by: lift.by, remote: true })
+      this.#listeners.lifted({ subject: lift.subject, by: lift.by, remote: true })
     }
     this.#makeRoom()
   }
 
   durable (ban: Ban): Promise<void> | undefined {
-    return this.#writer.pending(ban.subject)
+    return this.#writer.pending(keptSubjectOf(ban))
   }
 
   async lift (subject: string, { linked = true, by }: LiftOptions): Promise<readonly string[]> {
-    const ban = this.get(subject)
-    if (ban === undefined) return []
-    const { lifted, changed } = planLift(this.#shelf, ban, { linked, by, now: this.#deps.clock() })
+    const plan = planLift(this.#shelf, keptSubject(subject) ?? '', { linked, by, now: this.#deps.clock() })
+    const { lifted, pardoned } = plan
+    const kept = [...plan.changed, ...pardoned]
     for (const { subject: gone } of lifted) this.#shelf.take(gone)
-    for (const kept of changed) this.#shelf.put(kept)
-    const written = Promise.all([this.#writer.remove(lifted), this.#writer.save(changed)])
-    for (const { subject: gone } of lifted) this.#listeners.tell({ kind: 'lifted', subject: gone, by, remote: false })
+    for (const ban of kept) this.#shelf.put(ban)
+    const written = Promise.all([this.#writer.remove(lifted), this.#writer.save(kept)])
+    for (const freed of [...lifted, ...pardoned]) this.#listeners.lifted({ subject: freed.subject, by, remote: false })
     await written
-    return lifted.map((lift) => lift.subject)
+    return freedBy(plan)
   }
 
   async markRecorded (subject: string, recorded: string): Promise<void> {
@@ -127,7 +116,7 @@ class Book implements BanBook, BanReplica {
   }
 
   get (subject: string): Ban | undefined {
-    return this.#standing(this.#shelf.get(canonicalSubject(subject) ?? ''), this.#deps.clock())
+    return this.#standing(this.#shelf.get(keptSubject(subject) ?? ''), this.#deps.clock())
   }
 
   list (query: BanQuery = {}): BanPage | undefined {

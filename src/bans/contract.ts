@@ -11,12 +11,17 @@ export interface Ban {
   readonly renewedAt?: number
   /** null = for ever. */
   readonly expiresAt: number | null
-  readonly source: 'auto' | 'admin' | 'mongo'
+  /** `backend`: the backend's own, which holds here too. */
+  readonly source: 'auto' | 'admin' | 'mongo' | 'backend'
   /** Subjects banned by the same violation: the addresses of a user's ban, the user of an address's ban. */
   readonly linked: readonly string[]
   readonly note?: string
   /** The incarnation of the MongoDB collection that acknowledged this ban's document; absent: none has yet. */
   readonly recorded?: string
+  /** Of the backend's own: tells its record as it was taken over from any other, also from what it is changed to. */
+  readonly row?: string
+  /** Of the backend's own: the record that an operator lifted. While it is the one in `row`, the ban holds nobody. */
+  readonly liftedRow?: string
 }
 
 /** That a subject's ban was lifted, remembered for a day so that no store or replica brings it back. */
@@ -68,10 +73,19 @@ export interface BanChanges {
   readonly lifted: readonly BanLift[]
 }
 
-/** Told to everybody who must act on it: open connections, admin events. `remote`: another instance made the change. */
+/**
+ * Told to everybody who must act on it: open connections, admin events. `remote`: another instance made the change;
+ * `imported`: what was lifted is the backend's own ban of the subject, one of ours may stand on.
+ */
 export type BanEvent =
   | { readonly kind: 'placed', readonly ban: Ban, readonly remote: boolean }
-  | { readonly kind: 'lifted', readonly subject: string, readonly by: string, readonly remote: boolean }
+  | {
+    readonly kind: 'lifted'
+    readonly subject: string
+    readonly by: string
+    readonly remote: boolean
+    readonly imported?: true
+  }
 
 /**
  * Which verified users were lately seen on which address, and which were banned there: what the shared-address
@@ -101,7 +115,11 @@ export interface LiftOptions {
   readonly by: string
 }
 
-/** All bans in memory, the store behind it. Subjects may come in any spelling of an address. */
+/**
+ * All bans in memory, the store behind it. Subjects may come in any spelling of an address. A user may have two bans,
+ * ours and the backend's own: the later end holds. The latter is placed and lifted as `importedSubject(id)`; what is
+ * found, listed and told of has `user:…` all the same.
+ */
 export interface BanBook {
   /** Reads the store and begins to sweep. Rejects when the store cannot be read: better no start than a start without bans. */
   start (): Promise<void>
@@ -117,11 +135,14 @@ export interface BanBook {
   place (bans: readonly Ban[]): Promise<void>
   /** What a refusal must wait for: the ban is on its way to the disk. undefined: it is there. */
   durable (ban: Ban): Promise<void> | undefined
-  /** Gone from memory when this returns; resolves when durable, with all subjects lifted: none when there was no ban. */
+  /**
+   * Gone from memory when this returns; resolves when durable, with all subjects lifted: none when there was no ban.
+   * Lifting a user also ends the backend's own ban of him, until the backend's record changes or is written anew.
+   */
   lift (subject: string, options: LiftOptions): Promise<readonly string[]>
-  /** The ban in force of exactly this subject. */
+  /** The ban in force of exactly this subject, as it is kept. */
   get (subject: string): Ban | undefined
-  /** Every ban in memory, for those who keep them elsewhere too. Some may have run out. */
+  /** Every ban in memory as it is kept, for those who keep them elsewhere too. Some may have run out, or be pardoned. */
   readonly all: Iterable<Ban>
   /** Notes that the ban's document was acknowledged, if the ban still stands. Tells nobody; resolves when durable. */
   markRecorded (subject: string, recorded: string): Promise<void>

@@ -1,5 +1,6 @@
 import type { BanShelf } from './ban-shelf.js'
 import type { Ban, BanPage, BanQuery } from './contract.js'
+import { importedSubject, isPardoned, shownBan } from './imported.js'
 import { isInForce } from './merge.js'
 import { canonicalSubject } from './subjects.js'
 
@@ -9,17 +10,18 @@ const PAGE_SIZE = 100
 export function listBans (shelf: BanShelf, query: BanQuery, now: number): BanPage | undefined {
   const after = query.cursor === undefined ? undefined : parseCursor(query.cursor)
   if (query.cursor !== undefined && after === undefined) return undefined
-  const found = candidates(shelf, query).filter((ban) => isInForce(ban, now))
+  const found = candidates(shelf, query).filter((ban) => isInForce(ban, now) && !isPardoned(ban))
   const rest = (after === undefined ? found : found.filter((ban) => compare(after, ban) < 0)).sort(compare)
   const bans = rest.slice(0, query.limit ?? PAGE_SIZE)
   const last = bans.at(-1)
-  return { bans, next: last === undefined || bans.length === rest.length ? undefined : cursorOf(last) }
+  const isLast = last === undefined || bans.length === rest.length
+  return { bans: bans.map(shownBan), next: isLast ? undefined : cursorOf(last) }
 }
 
 function candidates (shelf: BanShelf, { user, ip }: BanQuery): Ban[] {
   if (user === undefined && ip === undefined) return [...shelf.all]
-  const ofUser = user === undefined ? undefined : shelf.ofUser(user)
-  return [...(ofUser === undefined ? [] : [ofUser]), ...(ip === undefined ? [] : ofAddress(shelf, ip))]
+  const ofUser = user === undefined ? [] : [shelf.ofUser(user), shelf.get(importedSubject(user))]
+  return [...ofUser.filter((ban) => ban !== undefined), ...(ip === undefined ? [] : ofAddress(shelf, ip))]
 }
 
 function ofAddress (shelf: BanShelf, ip: string): Ban[] {

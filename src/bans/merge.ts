@@ -47,7 +47,8 @@ function outlasts (one: Ban, other: Ban): boolean {
   return by === 0 ? `${one.violation} ${one.source}` > `${other.violation} ${other.source}` : by > 0
 }
 
-function endOf (ban: Ban): number {
+/** For comparisons: what never ends is later than whatever does. */
+export function endOf (ban: Ban): number {
   return ban.expiresAt ?? Number.MAX_VALUE
 }
 

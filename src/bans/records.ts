@@ -1,14 +1,14 @@
 import type { Log } from '../log.js'
 import { isDeepStrictEqual } from 'node:util'
 import type { Ban } from './contract.js'
-import { canonicalSubject } from './subjects.js'
+import { keptSubject } from './subjects.js'
 
 /** A ban that one of us wants to place, in canonical spelling. Throws on misuse. */
 export function checked (ban: Ban): Ban {
-  const subject = canonicalSubject(ban.subject)
+  const subject = keptSubject(ban.subject)
   if (subject === undefined) throw new TypeError(`cannot ban ${ban.subject}`)
   if (ban.expiresAt !== null && !Number.isFinite(ban.expiresAt)) throw new TypeError(`a ban of ${subject} without an end`)
-  return { ...ban, subject, linked: ban.linked.map((other) => canonicalSubject(other) ?? other) }
+  return { ...ban, subject, linked: ban.linked.map((other) => keptSubject(other) ?? other) }
 }
 
 /**
@@ -16,7 +16,7 @@ export function checked (ban: Ban): Ban {
  * One whose subject cannot be read is told and left alone.
  */
 export function readable (ban: Ban, log: Log): Ban | undefined {
-  const subject = canonicalSubject(ban.subject)
+  const subject = keptSubject(ban.subject)
   if (subject === undefined) {
     log.warn({ subject: ban.subject }, 'a stored ban names no user and no address')
     return undefined

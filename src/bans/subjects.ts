@@ -1,5 +1,6 @@
 import { userIdOf } from '../identity/contract.js'
 import { addressSubject, networkSubject, readAddress } from '../identity/identity.js'
+import { importedIdOf } from './imported.js'
 
 const ADDRESS = 'ip:'
 
@@ -11,6 +12,12 @@ export function canonicalSubject (subject: string): string | undefined {
   const userId = userIdOf(subject)
   if (userId !== undefined) return userId === '' ? undefined : subject
   return subject.startsWith(ADDRESS) ? networkSubject(subject.slice(ADDRESS.length)) : undefined
+}
+
+/** As above, for whoever keeps bans: the backend's own have subjects too, which nobody else names. */
+export function keptSubject (subject: string): string | undefined {
+  const importedId = importedIdOf(subject)
+  return importedId === undefined ? canonicalSubject(subject) : importedId === '' ? undefined : subject
 }
 
 /**

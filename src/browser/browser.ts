@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { UAParser } from 'ua-parser-js'
 import type { Check, Exchange } from '../exchange.js'
+import type { Identity } from '../identity/contract.js'
 import type { Booking, NonBrowserVerdict } from '../verdict/verdict.js'
 
 /** As the replaced system does: version 1 of the parser looks at no more of the header. */
@@ -20,20 +21,24 @@ const knownAgents = new LRUCache<string, boolean>({ max: REMEMBERED_USER_AGENTS 
 
 /**
  * Refuses clients that are no browser (LibreChat's `uaParser` middleware: the User-Agent has a browser name).
- * With a verified user it is a violation; without one nothing is scored, so that an anonymous probe
- * cannot get an office banned.
+ * With a verified user it is a violation; without one, guests included, nothing is scored, so that an anonymous
+ * probe cannot get an office banned.
  */
 export function createBrowserCheck ({ level, book }: BrowserCheckOptions): Check {
   return (exchange) => {
     const agent = exchange.headers['user-agent'] ?? ''
     if (exchange.policy.access.exemptUserAgents.length > 0 && isExemptAgent(exchange, agent)) return undefined
     if (namesBrowser(agent) && (level === 'ua' || hasBrowserMarks(exchange))) return undefined
-    if (exchange.identity.user === undefined || exchange.exempt) return verdict(exchange, undefined)
+    if (isNobody(exchange.identity) || exchange.exempt) return verdict(exchange, undefined)
     const booking = book(exchange)
     return booking instanceof Promise
       ? booking.then((booked) => verdict(exchange, booked))
       : verdict(exchange, booking)
   }
+}
+
+function isNobody ({ user }: Identity): boolean {
+  return user === undefined || user.guest === true
 }
 
 /** True when ua-parser-js 1.x finds a browser's name in the User-Agent. */

@@ -1,9 +1,11 @@
 import Table from 'cli-table3'
 import type { Command } from 'commander'
 import type { Limiter, OnFailure } from '../limits/contract.js'
+import type { OutcomeRule } from '../outcomes/contract.js'
 import type { ConcurrencyRule, RouteEntry } from '../policy/contract.js'
 import { loadPolicy, type LoadedPolicy } from '../policy/load-policy.js'
 import { durationText } from './duration-text.js'
+import { countedText, refusalText, signText } from './rule-text.js'
 import { describeStore } from './store-text.js'
 import type { Terminal } from './terminal.js'
 
@@ -38,6 +40,7 @@ function describePolicy ({ config, policy }: LoadedPolicy): string {
     '',
     limiterTable([...policy.limiters.values()], usual),
     concurrencyTable([...policy.concurrency.values()], usual),
+    outcomeTable([...policy.outcomes.values()]),
     routeTable(policy.routes),
     '',
   ].filter((part) => part !== undefined).join('\n')
@@ -46,10 +49,18 @@ function describePolicy ({ config, policy }: LoadedPolicy): string {
 function limiterTable (limiters: readonly Limiter[], usual: OnFailure | undefined): string | undefined {
   if (limiters.length === 0) return 'no limiters'
   const failure = failureColumn(limiters, usual)
-  const head = ['limiter', 'key', 'max', 'window', 'algorithm', 'violation', 'score', ...failure.head]
+  const head = ['limiter', 'key', 'max', 'window', 'algorithm', 'violation', 'score', 'counts', 'refusal', ...failure.head]
   return tableOf(head, limiters.map((one) => [
     one.name, one.key.join('+'), String(one.max), durationText(one.windowMs), one.algorithm + (one.observe ? ' (observe)' : ''),
-    one.violation ?? '–', one.violation === undefined ? '–' : String(one.score), ...failure.cell(one),
+    one.violation ?? '–', one.violation === undefined ? '–' : String(one.score), countedText(one), refusalText(one),
+    ...failure.cell(one),
+  ]))
+}
+
+function outcomeTable (rules: readonly OutcomeRule[]): string | undefined {
+  if (rules.length === 0) return undefined
+  return tableOf(['outcome', 'when the answer has', 'violation', 'score'], rules.map((one) => [
+    one.name, signText(one.when), one.violation + (one.observe ? ' (observe)' : ''), String(one.score),
   ]))
 }
 
@@ -80,7 +91,9 @@ function routeTable (routes: readonly RouteEntry[]): string {
     [
       ...one.browserOnly === 'off' ? [] : [`browser (${one.browserOnly})`],
       ...one.limiters.map(({ name }) => name),
+      ...one.forgiveMs === 0 ? [] : [`forgives repeated GETs for ${durationText(one.forgiveMs)}`],
       ...one.concurrency === undefined ? [] : [`concurrency ${one.concurrency.name}`],
+      ...one.outcomes.map(({ name }) => `outcome ${name}`),
     ].join(', '),
     one.reply,
   ]))

@@ -1,11 +1,13 @@
 import type { Command } from 'commander'
 import type { Limiter, OnFailure } from '../limits/contract.js'
+import type { OutcomeRule } from '../outcomes/contract.js'
 import type { ConcurrencyRule, Plan, Policy, RouteEntry } from '../policy/contract.js'
 import { loadPolicy, type LoadedPolicy } from '../policy/load-policy.js'
 import { createPlanner } from '../policy/plan.js'
 import { createRouteTable } from '../policy/route-table.js'
 import { parseTarget } from '../policy/target.js'
 import { durationText } from './duration-text.js'
+import { countedText, refusalText, signText } from './rule-text.js'
 import type { Terminal } from './terminal.js'
 
 const MALFORMED = 'This target is malformed: it is answered 400.\n'
@@ -57,18 +59,26 @@ function checksOf (policy: Policy, plan: Plan, isRedis: boolean): string[] {
       ? []
       : [`browser only (${plan.browser.level}), violation ${policy.browser.violation}, score ${policy.browser.score}`],
     ...plan.limiters.map((limiter) => `${limiterText(limiter)}${failureText(limiter)}`),
+    ...plan.forgiveMs === 0
+      ? []
+      : [`forgiven: a GET of the same address and path within ${durationText(plan.forgiveMs)} of the last counted one`],
     ...plan.accounts.map(({ email }) => `ban of the account that the e-mail at /${email.join('/')} names`),
     ...plan.concurrency.map((rule) => `${concurrencyText(rule)}${failureText(rule)}`),
     'forward to the backend',
+    ...plan.outcomes.map(outcomeText),
   ]
 }
 
 function limiterText (limiter: Limiter): string {
-  const { name, max, windowMs, key, algorithm, violation, score, countStatus, observe } = limiter
-  const counted = countStatus.length === 0 ? '' : `, counting answers with status ${countStatus.join(', ')}`
+  const { name, max, windowMs, key, algorithm, violation, score, observe } = limiter
   const price = violation === undefined ? 'no violation' : `violation ${violation}, score ${score}`
-  return `limiter ${name}: ${max} per ${durationText(windowMs)} by ${key.join('+')} (${algorithm})${counted}; ` +
-    `${price}${observe ? '; observed only' : ''}`
+  return `limiter ${name}: ${max} per ${durationText(windowMs)} by ${key.join('+')} (${algorithm}), counting ${countedText(limiter)}; ` +
+    `${price}; refused with ${refusalText(limiter)}${observe ? '; observed only' : ''}`
+}
+
+function outcomeText ({ name, when, violation, score, observe }: OutcomeRule): string {
+  return `outcome ${name}, when the answer has ${signText(when)}: violation ${violation}, score ${score}` +
+    (observe ? '; observed only' : '')
 }
 
 function concurrencyText ({ name, key, max, release, leaseMs }: ConcurrencyRule): string {

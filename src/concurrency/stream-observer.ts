@@ -5,10 +5,10 @@ import type { AnswerObserver } from '../exchange.js'
 import { mediaTypeOf } from '../tap/body-tap.js'
 import { BoundLeases, type FollowedStream } from './bound-leases.js'
 import { createDecoder, type Decoder } from '../tap/content-coding.js'
+import { SseParser, type SseFrame } from '../tap/sse-parser.js'
 import type { LeaseStore } from './contract.js'
 import { parseJson } from '../parse-json.js'
 import { RenewalPace } from './renewal-pace.js'
-import { SseParser, type SseFrame } from './sse-parser.js'
 
 /** Characters of a frame; longer ones are known by their first member only. */
 const maxFrameLength = 256 * 1024

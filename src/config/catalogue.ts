@@ -31,7 +31,7 @@ const windows = [
   'LOGIN', 'REGISTER', 'RESET_PASSWORD', 'RESET_PASSWORD_SUBMISSION', 'VERIFY_EMAIL', 'VERIFY_EMAIL_SUBMISSION',
   'TWO_FACTOR_TEMP', 'MESSAGE_IP', 'MESSAGE_USER', 'IMPORT_IP', 'IMPORT_USER', 'FORK_IP', 'FORK_USER',
   'FILE_UPLOAD_IP', 'FILE_UPLOAD_USER', 'FILE_USAGE_USER', 'TTS_IP', 'TTS_USER', 'STT_IP', 'STT_USER',
-  'SHARE_IP', 'SHARE_USER',
+  'SHARE_IP', 'SHARE_USER', 'AGENT_EVENT_USER',
 ]
 const switches = [
   'LIMIT_MESSAGE_IP', 'LIMIT_MESSAGE_USER', 'LIMIT_CONCURRENT_MESSAGES', 'LIMIT_IMPORT_IP', 'LIMIT_IMPORT_USER',
@@ -87,7 +87,6 @@ export const secretName = /(?:SECRET|TOKEN|PASSWORD|PASSWD|KEY)$/
 
 /** What is set for nothing today. Said at start. */
 export const notYet: ReadonlyMap<string, string> = new Map([
-  ['OPENID_REUSE_TOKENS', 'this version verifies only tokens of the chat app itself'],
   ['TELEGRAM_WEBHOOK_SECRET', 'this version has no telegram-bot preset'],
   ['CCAT_JWT_SECRET', 'this version has no cheshire-cat preset'],
   ['CCAT_API_KEY', 'this version has no cheshire-cat preset'],

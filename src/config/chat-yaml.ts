@@ -16,11 +16,13 @@ const FETCH_TIMEOUT_MS = 5000
 const MOST_BYTES = 1024 * 1024
 
 /** Blocks of `rateLimits`, the variables that they stand for, and the switches that a `…Max` turns on. */
-const blocks: Readonly<Record<string, { prefix: string, ip: string, user: string }>> = {
+const blocks: Readonly<Record<string, { prefix: string, ip?: string, user?: string }>> = {
   fileUploads: { prefix: 'FILE_UPLOAD', ip: 'LIMIT_FILE_UPLOAD', user: 'LIMIT_FILE_UPLOAD' },
   conversationsImport: { prefix: 'IMPORT', ip: 'LIMIT_IMPORT_IP', user: 'LIMIT_IMPORT_USER' },
   tts: { prefix: 'TTS', ip: 'LIMIT_TTS', user: 'LIMIT_TTS' },
   stt: { prefix: 'STT', ip: 'LIMIT_STT', user: 'LIMIT_STT' },
+  // By user only, and never off.
+  agentEvents: { prefix: 'AGENT_EVENT' },
 }
 const keys = [
   { key: 'ipMax', suffix: '_IP_MAX', rule: hits, turnsOn: 'ip' },

@@ -93,7 +93,7 @@ export async function loadConfig (options: LoadOptions): Promise<LoadedConfig> {
     document,
     positionOf: at.positionOf,
     mistake: at.mistake,
-    warnings: [...warnings, ...warnOfStores(store, { policy: layers.policy, variables })],
+    warnings: [...warnings, ...warnOfStores(store, { policy: layers.policy, document, variables })],
     watchFiles: [policyFile ?? resolve(cwd, DEFAULT_POLICY), ...chat.files, ...authorities.files],
     variables: showVariables(variables),
   })

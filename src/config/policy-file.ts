@@ -3,6 +3,7 @@ import { isAbsolute, relative, resolve } from 'node:path'
 import { nearest, show } from './mistake.js'
 import type { Findings, Mistake } from './mistake.js'
 import { parseTree } from './parse.js'
+import { layPreset } from './preset-layers.js'
 import { presetNames, readDefaults, readPreset } from './presets.js'
 import { child, extendPolicy } from './tree.js'
 import type { MapTree, Tree } from './tree.js'
@@ -65,11 +66,13 @@ export function choosePreset (policy: MapTree, variables: Variables, mistakes: M
 
 interface LayerContext extends Findings { readonly variables: Variables, readonly cwd: string }
 
-/** Policy file over preset over defaults. */
+/** Policy file over preset (over the one that it extends) over defaults. */
 export function layPolicy (policy: Tree, preset: string, { cwd, ...context }: LayerContext): Tree {
   const parse = ({ text, file }: { text: string, file: string }) =>
     parseTree(text, { ...context, file: shownPath(file, cwd) })
-  return extendPolicy(extendPolicy(parse(readDefaults()), parse(readPreset(preset))), policy)
+  const presets = { names: presetNames, read: readPreset }
+  const laid = layPreset(preset, { presets, parse, mistakes: context.mistakes })
+  return extendPolicy(extendPolicy(parse(readDefaults()), laid), policy)
 }
 
 /** As a person in the working directory would write it. */

@@ -3,14 +3,9 @@
  * Everything is optional here, since a policy file extends a preset; `defaults.yaml` makes the merged whole complete.
  */
 import Type, { type Static } from 'typebox'
+import { Mode, oneOf, OnFailure, Strict } from './choices.js'
 import { Count, Duration, List, Number_, Pattern, Secret, Size, Switch, Text } from './kinds.js'
-
-const Strict = { additionalProperties: false } as const
-const oneOf = <const T extends string[]>(...values: T) =>
-  Type.Unsafe<T[number]>({ kind: 'choice', anyOf: [{ enum: values }, { type: 'string', pattern: '\\$\\{' }], values })
-
-export const Mode = oneOf('enforce', 'observe', 'off')
-const OnFailure = oneOf('local', 'open', 'closed')
+import { ConcurrencyEntry, LimiterEntry, OutcomeEntry } from './rule-schema.js'
 
 const UpstreamPart = Type.Object({
   url: Type.Optional(Text({ description: 'Where the backend listens: http://, https:// or unix:/path/to.sock' })),
@@ -36,17 +31,21 @@ const Jwt = Type.Object({
   algorithms: Type.Optional(List({ description: 'HS256 … with secret; RS256, ES256 … with jwks. Never both families.' })),
   secret: Type.Optional(Secret()),
   jwks: Type.Optional(Text({ description: 'URL of a JWK set' })),
-  issuer: Type.Optional(Text()),
-  audience: Type.Optional(List()),
+  discovery: Type.Optional(Text({ description: 'The issuer, whose /.well-known/openid-configuration names its JWK set' })),
+  issuer: Type.Optional(Text({ description: 'With discovery: the same, unless it says otherwise' })),
+  audience: Type.Optional(List({ description: 'One of them is enough; NAME* stands for all that begin so and go on' })),
   claim: Type.Optional(Text({ description: 'The claim that names the user' })),
+  qualified: Type.Optional(Switch({ description: 'The user\'s id is ISSUER|CLAIM' })),
 }, Strict)
 
 const IdentitySource = Type.Object({
-  from: List({ description: 'header:NAME[:bearer], cookie:NAME, query:NAME, path:NAME, body:/json/pointer' }),
+  from: List({ description: 'header:NAME[:bearer], cookie:NAME, query:NAME, path:NAME, body:/json/pointer, address' }),
+  enabled: Type.Optional(Switch()),
   jwt: Type.Optional(Jwt),
   apiKey: Type.Optional(Type.Object({ pattern: Type.Optional(Pattern()) }, Strict)),
   trustedPeers: Type.Optional(List()),
   secretHeader: Type.Optional(Type.Object({ name: Text(), value: Secret() }, Strict)),
+  guest: Type.Optional(Switch({ description: 'With from: address. Who is nobody else is the guest of his address' })),
   group: Type.Optional(List()),
 }, Strict)
 
@@ -67,49 +66,13 @@ const BansPart = Type.Object({
   scope: Type.Optional(oneOf('type', 'total')),
   scoreTtl: Type.Optional(Duration({ description: '0 or less: scores never run out' })),
   scoreAnonymous: Type.Optional(Switch({ description: 'Violations before login score the address' })),
+  importFromBackend: Type.Optional(Switch({
+    description: 'Bans of users that LibreChat itself keeps in MONGO_URI (BANS:<user id> in logs) hold here too, while they stand there',
+  })),
   address: Type.Optional(Type.Object({
     enabled: Type.Optional(Switch()),
     sharedBy: Type.Optional(Count({ description: 'Spare an address that more than so many other users use; 0 = never spare' })),
     within: Type.Optional(Duration({ minimum: 0 })),
-  }, Strict)),
-}, Strict)
-
-export const LimiterEntry = Type.Object({
-  enabled: Type.Optional(Switch()),
-  key: Type.Optional(List({ description: 'ip, user, group, global, or several of them' })),
-  max: Type.Optional(Count({ description: 'Requests that pass per window; 0 = nothing passes' })),
-  window: Type.Optional(Duration({ minimum: 1 })),
-  algorithm: Type.Optional(oneOf('fixed-window', 'sliding-window', 'gcra')),
-  burst: Type.Optional(Count({ minimum: 1 })),
-  anonymous: Type.Optional(oneOf('skip', 'ip')),
-  count: Type.Optional(Type.Object({ status: Type.Array(Count({ minimum: 100, maximum: 599 })) }, Strict)),
-  persist: Type.Optional(Switch()),
-  violation: Type.Optional(Text()),
-  score: Type.Optional(Number_()),
-  status: Type.Optional(Count({ minimum: 400, maximum: 499 })),
-  message: Type.Optional(Text()),
-  onFailure: Type.Optional(OnFailure),
-  mode: Type.Optional(Mode),
-}, Strict)
-
-export const ConcurrencyEntry = Type.Object({
-  enabled: Type.Optional(Switch()),
-  key: Type.Optional(List()),
-  max: Type.Optional(Count({ minimum: 1 })),
-  lease: Type.Optional(Duration({ minimum: 1000 })),
-  release: Type.Optional(oneOf('response', 'stream')),
-  violation: Type.Optional(Text()),
-  score: Type.Optional(Number_()),
-  onFailure: Type.Optional(OnFailure),
-  mode: Type.Optional(Mode),
-  stream: Type.Optional(Type.Object({
-    id: Type.Optional(Text({ description: 'JSON pointer to the stream id in the answer to the message' })),
-    repeat: Type.Optional(Text({ description: 'JSON pointer in the message to what the client calls it' })),
-    aborted: Type.Optional(Text({ description: 'JSON pointer to the stream id in the answer to a successful abort' })),
-    active: Type.Optional(Type.Object({
-      path: Text({ description: 'GET on the backend, with the caller\'s credentials' }),
-      list: Text({ description: 'JSON pointer to the array of stream ids still running' }),
-    }, Strict)),
   }, Strict)),
 }, Strict)
 
@@ -119,12 +82,17 @@ export const RouteEntry = Type.Object({
   auth: Type.Optional(oneOf('required', 'optional')),
   browserOnly: Type.Optional(oneOf('ua', 'strict', 'off')),
   limit: Type.Optional(List({ description: 'Names of limiters, in the order in which they are charged' })),
+  forgive: Type.Optional(Duration({
+    minimum: 1, description: 'A GET of the same address and path so soon after the last counted one is not counted',
+  })),
+  outcomes: Type.Optional(List({ description: 'Names of outcomes: violations that only the answer shows' })),
   concurrency: Type.Optional(Text({ description: 'Name of a concurrency rule; the request takes a slot' })),
   releases: Type.Optional(Type.Object({
     concurrency: Text(),
     on: oneOf('stream', 'abort'),
     id: Type.Optional(Text({ description: 'path:NAME: where the stream\'s id stands in this request' })),
   }, Strict)),
+  identity: Type.Optional(Type.Array(IdentitySource, { description: 'Credentials that count on this route alone' })),
   account: Type.Optional(Type.Object({
     email: Text({ description: 'JSON pointer to the e-mail in the sign-in; in a form, its last part is the field' }),
     learnEmail: Text({ description: 'JSON pointer to the e-mail in the answer to a sign-in that succeeded' }),
@@ -153,6 +121,7 @@ export const PolicyFile = Type.Object({
   violations: Type.Optional(Type.Record(Type.String(), Type.Object({ score: Number_() }, Strict))),
   bans: Type.Optional(BansPart),
   limiters: Type.Optional(Type.Record(Type.String(), LimiterEntry)),
+  outcomes: Type.Optional(Type.Record(Type.String(), OutcomeEntry)),
   concurrency: Type.Optional(Type.Record(Type.String(), ConcurrencyEntry)),
   limits: Type.Optional(Type.Object({
     maxInspectedBody: Type.Optional(Size()),
@@ -171,5 +140,6 @@ export const PolicyFile = Type.Object({
 export type PolicyDocument = Static<typeof PolicyFile>
 export type RouteDocument = Static<typeof RouteEntry>
 export type LimiterDocument = Static<typeof LimiterEntry>
+export type OutcomeDocument = Static<typeof OutcomeEntry>
 export type ConcurrencyDocument = Static<typeof ConcurrencyEntry>
 export type IdentityDocument = Static<typeof IdentitySource>

@@ -1,3 +1,4 @@
+import type { PolicyDocument } from './schema.js'
 import type { StoreSettings } from './store-settings.js'
 import { child } from './tree.js'
 import type { Tree } from './tree.js'
@@ -6,11 +7,12 @@ import type { Variables } from './variables.js'
 interface StoreSources {
   /** The policy file alone: what a preset says is nobody's to be warned of. */
   readonly policy: Tree
+  readonly document: PolicyDocument
   readonly variables: Variables
 }
 
 /** Sentences on what is configured for a store that is not there. */
-export function warnOfStores (settings: StoreSettings, { policy, variables }: StoreSources): string[] {
+export function warnOfStores (settings: StoreSettings, { policy, document, variables }: StoreSources): string[] {
   const warnings: string[] = []
   if (settings.redis === undefined) {
     const useless = keysForRedis(policy)
@@ -21,7 +23,12 @@ export function warnOfStores (settings: StoreSettings, { policy, variables }: St
       warnings.push('store.url is set, but USE_REDIS is false: state is kept in memory')
     }
   }
-  if (settings.mongoUri === undefined) warnings.push('no MONGO_URI: bans are listed by portcullis bans')
+  if (settings.mongoUri === undefined) {
+    warnings.push('no MONGO_URI: bans are listed by portcullis bans')
+    if (document.bans?.importFromBackend === true) {
+      warnings.push('bans.importFromBackend is true, but without MONGO_URI no bans of the backend are found')
+    }
+  }
   return warnings
 }
 

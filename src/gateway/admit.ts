@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js'
 import type { FaultCode } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import type { Identity, IdentityRequest } from '../identity/contract.js'
-import type { MatchResult } from '../policy/contract.js'
+import type { MatchResult, Plan } from '../policy/contract.js'
 import { parseTarget, type Target } from '../policy/target.js'
 import { hasSeveralHosts } from '../upstream/upstream.js'
 import type { Runtime } from './runtime.js'
@@ -38,12 +38,13 @@ export function admit (
   const matched = isPreflight(request) ? NO_ENTRIES : runtime.table.match(method, target.path)
   if (matched === undefined) return 'MALFORMED_TARGET'
   const asked = identityRequest(request, target, matched)
-  const client = runtime.identifier.clientOf(asked)
-  const identity = runtime.identifier.identify(asked, client)
+  const plan = runtime.planner.planOf(matched.entries)
+  const identifier = runtime.identifier.withSources(plan.identity)
+  const identity = identifier.identify(asked, identifier.clientOf(asked))
   // A banned credential could hide among many, or behind a header that comes twice.
   const make = (known: Identity) => known.ambiguous === true
     ? 'MALFORMED_REQUEST' as const
-    : makeExchange(request, { ...options, target, matched, identity: known })
+    : makeExchange(request, { ...options, target, params: matched.params, plan, identity: known })
   return identity instanceof Promise ? identity.then(make) : make(identity)
 }
 
@@ -61,12 +62,13 @@ export function identityRequest (request: IncomingMessage, target: Target, { par
 
 interface Known extends AdmitOptions {
   readonly target: Target
-  readonly matched: MatchResult
+  readonly params: MatchResult['params']
+  readonly plan: Plan
   readonly identity: Identity
 }
 
 function makeExchange (request: IncomingMessage, known: Known): Exchange {
-  const { runtime, clock, upgrade, target, matched, identity } = known
+  const { runtime, clock, upgrade, target, params, plan, identity } = known
   return {
     id: requestId(request, identity),
     receivedAt: clock(),
@@ -76,10 +78,10 @@ function makeExchange (request: IncomingMessage, known: Known): Exchange {
     rawHeaders: request.rawHeaders,
     upgrade,
     policy: runtime.policy,
-    plan: runtime.planner.planOf(matched.entries),
+    plan,
     identity,
     exempt: runtime.access.isExempt(identity),
-    params: matched.params,
+    params,
     body: undefined,
     json: undefined,
     decision: undefined,

@@ -4,7 +4,10 @@ import { createAllowCheck, createBanCheck, type Access } from '../bans/bans.js'
 import { createBrowserCheck } from '../browser/browser.js'
 import type { Concurrency } from '../concurrency/concurrency.js'
 import type { Check, ObserveAnswer } from '../exchange.js'
+import type { Identifier } from '../identity/contract.js'
+import { createForgiveness, type Forgiveness } from '../limits/forgiveness.js'
 import { observeCountedAnswers, createLimitsCheck } from '../limits/limits.js'
+import { createOutcomeObserver } from '../outcomes/outcomes.js'
 import type { PlanParts, Policy, Requirements } from '../policy/contract.js'
 import { observing } from './guard.js'
 import type { Rooms } from './rooms.js'
@@ -15,8 +18,7 @@ const LARGEST_SIGN_IN = 16 * 1024
 export interface AssemblyOptions {
   readonly policy: Policy
   readonly access: Access
-  /** Some identity stands in the body: every check but those of the address waits for it. */
-  readonly readsBody: boolean
+  readonly identifier: Identifier
   readonly concurrency: Concurrency
   readonly rooms: Rooms
   /** Told what a store failed to do. */
@@ -27,14 +29,17 @@ export interface AssemblyOptions {
 export function assembleChecks (options: AssemblyOptions): (requirements: Requirements) => PlanParts {
   const banned = banChecks(options)
   return (requirements) => {
-    const identityInBody = options.readsBody && requirements.entries.length > 0
+    const { readsBody } = options.identifier.withSources(requirements.identity)
+    // Then every check but those of the address waits for the body.
+    const identityInBody = readsBody && requirements.entries.length > 0
     const bodyLimit = bodyLimitOf(requirements, options.policy, identityInBody)
     // With nothing to be read or asked between them, limiters and slots are one step of the store.
     const isOneStep = requirements.accounts.length === 0 && (identityInBody || bodyLimit === 0)
+    const forgiveness = forgivenessOf(requirements, options)
     const checks = [
       ...allowChecks(requirements, options),
       ...browserChecks(requirements, options),
-      ...limitChecks(requirements, options, isOneStep),
+      ...limitChecks(requirements, options, { isOneStep, forgiveness }),
     ]
     return {
       headChecks: [...banned, ...identityInBody ? [] : checks],
@@ -45,7 +50,7 @@ export function assembleChecks (options: AssemblyOptions): (requirements: Requir
       ],
       lateChecks: options.policy.mode === 'enforce' ? banned : [],
       bodyLimit,
-      observers: observers(requirements, options),
+      observers: observers(requirements, options, forgiveness),
     }
   }
 }
@@ -81,14 +86,27 @@ function browserChecks ({ browser }: Requirements, { policy, rooms }: AssemblyOp
   return [browser.observe ? observing(check) : check]
 }
 
-/** @param isOneStep the slots for messages in flight are taken with the limiters */
-function limitChecks (requirements: Requirements, options: AssemblyOptions, isOneStep: boolean): Check[] {
+function forgivenessOf ({ forgiveMs }: Requirements, { rooms }: AssemblyOptions): Forgiveness | undefined {
+  return forgiveMs === 0 ? undefined : createForgiveness(forgiveMs, rooms.clock)
+}
+
+interface Counting {
+  /** The slots for messages in flight are taken with the limiters. */
+  readonly isOneStep: boolean
+  readonly forgiveness: Forgiveness | undefined
+}
+
+function limitChecks (
+  requirements: Requirements, options: AssemblyOptions, { isOneStep, forgiveness }: Counting
+): Check[] {
   const { rooms, concurrency, onStoreError } = options
   const { limiters } = requirements
   if (limiters.length === 0) return isOneStep ? slotChecks(requirements, options) : []
   const { counters: store, violations, clock } = rooms
   const slots = isOneStep && requirements.concurrency.length > 0 ? concurrency.desk : undefined
-  return [createLimitsCheck({ limiters, store, slots, violations, clock, newId: randomUUID, onStoreError })]
+  return [createLimitsCheck({
+    limiters, store, slots, forgiveness, violations, clock, newId: randomUUID, onStoreError,
+  })]
 }
 
 function slotChecks (requirements: Requirements, { concurrency }: AssemblyOptions): Check[] {
@@ -105,13 +123,17 @@ function accountChecks ({ accounts, mode }: Requirements, { policy, access, room
   })
 }
 
-function observers (requirements: Requirements, options: AssemblyOptions): ObserveAnswer[] {
+function observers (
+  requirements: Requirements, options: AssemblyOptions, forgiveness: Forgiveness | undefined
+): ObserveAnswer[] {
   const { concurrency, rooms, onStoreError } = options
-  const { limiters } = requirements
+  const { limiters, outcomes: rules } = requirements
+  const { book } = rooms.violations
   const { counters: store, clock } = rooms
   const counting = limiters.some((limiter) => limiter.countStatus.length > 0)
   return [
-    ...counting ? [observeCountedAnswers({ limiters, store, clock, onStoreError })] : [],
+    ...counting ? [observeCountedAnswers({ limiters, forgiveness, store, clock, onStoreError })] : [],
+    ...rules.length > 0 ? [createOutcomeObserver({ rules, book, onError: onStoreError })] : [],
     ...requirements.concurrency.length > 0 ? [concurrency.observeMessage] : [],
     ...requirements.accounts.map((rule) => createAccountLearner(rule, rooms.accounts)),
     ...requirements.releases.map((release) => concurrency.observeRelease(release)),

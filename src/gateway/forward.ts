@@ -57,7 +57,10 @@ function bookkeeper (exchange: Exchange, { request, runtime, rooms }: Parties): 
   const open = rooms.open.add(exchange, () => { request.socket.destroy() })
   return {
     onHead: (status: number, _headers: IncomingHttpHeaders) => {
-      if (status >= 200 && status < 300) runtime.identifier.confirm(identityRequest(request, exchange.target, exchange))
+      if (status >= 200 && status < 300) {
+        const identifier = runtime.identifier.withSources(exchange.plan.identity)
+        identifier.confirm(identityRequest(request, exchange.target, exchange))
+      }
       return { body: false }
     },
     onEnd: () => {

@@ -1,28 +1,30 @@
 import type { IncomingMessage } from 'node:http'
 import type { Exchange } from '../exchange.js'
 import type { Identifier } from '../identity/contract.js'
-import { parseJson } from '../parse-json.js'
 import { identityRequest } from './admit.js'
+import { decodeBody, parseBody, parseForm } from './parse-body.js'
 import { readBody, type ReadFailure } from './read-body.js'
 import type { Runtime } from './runtime.js'
 
-/** Lists and maps in one body; a chat message has a few, with quotes and files perhaps hundreds. */
-const MOST_BRACKETS = 20_000
-const OPEN_LIST = 0x5b
-const OPEN_MAP = 0x7b
+const NOTHING = Buffer.alloc(0)
 
 /** Reads the body that the plan's checks wait for, and completes the identity with what it says. */
 export async function prepareBody (
-  request: IncomingMessage, exchange: Exchange, { identifier, access }: Runtime
+  request: IncomingMessage, exchange: Exchange, { identifier: common, access }: Runtime
 ): Promise<ReadFailure | undefined> {
+  const { headers, plan: { bodyLimit: maxBytes, identity } } = exchange
+  const identifier = common.withSources(identity)
   if (!isWanted(exchange, identifier)) return undefined
-  const body = await readBody(request, { maxBytes: exchange.plan.bodyLimit })
+  const body = await readBody(request, { maxBytes })
   if (typeof body === 'string') return body
+  const decoded = decodeBody(body, { headers, maxBytes }) ?? NOTHING
+  if (typeof decoded === 'string') return decoded
   exchange.body = body
-  exchange.json = parseBody(body)
+  exchange.json = parseBody(decoded, headers['content-type'])
   if (!identifier.readsBody) return undefined
   const asked = identityRequest(request, exchange.target, exchange)
-  exchange.identity = identifier.identifyBody(asked, exchange.identity, exchange.json)
+  const said = parseForm(decoded, headers) ?? exchange.json
+  exchange.identity = identifier.identifyBody(asked, exchange.identity, said)
   exchange.exempt = access.isExempt(exchange.identity)
   return undefined
 }
@@ -30,18 +32,4 @@ export async function prepareBody (
 /** What only tells one message of a user from another need not be read of nobody. */
 function isWanted ({ identity, plan }: Exchange, { readsBody }: Identifier): boolean {
   return readsBody || plan.accounts.length > 0 || identity.user !== undefined
-}
-
-/** Undefined: no JSON, or so many lists and maps that taking them apart would cost a multiple of their size. */
-export function parseBody (body: Buffer): unknown {
-  return hasTooManyBrackets(body) ? undefined : parseJson(body.toString())
-}
-
-/** Brackets within texts count too: an honest body stays far below either way. */
-function hasTooManyBrackets (body: Buffer): boolean {
-  let brackets = 0
-  for (const byte of body) {
-    if ((byte === OPEN_LIST || byte === OPEN_MAP) && ++brackets > MOST_BRACKETS) return true
-  }
-  return false
 }

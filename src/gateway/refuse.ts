@@ -8,7 +8,7 @@ import type { Policy } from '../policy/contract.js'
 import { echoesIds, faultVerdict, render } from '../replies/replies.js'
 import { discardRest } from '../upstream/upstream.js'
 import type { Verdict } from '../verdict/verdict.js'
-import { parseBody } from './prepare-body.js'
+import { parseBody } from './parse-body.js'
 import { peekBody } from './read-body.js'
 
 /** How much of a body is read for the ids that a dialect echoes, and how long it may take. */

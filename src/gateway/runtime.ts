@@ -19,6 +19,7 @@ export interface Runtime {
   readonly policy: Policy
   readonly table: RouteTable
   readonly planner: Planner
+  /** For what counts on every route; `withSources(plan.identity)` for a request. */
   readonly identifier: Identifier
   readonly access: Access
   readonly concurrency: Concurrency
@@ -36,8 +37,7 @@ export function createRuntime (policy: Policy, rooms: Rooms, previous?: Runtime)
   const outbound = outboundRules(policy.upstream, policy.client.methodOverride)
   const onStoreError = createFailureReport(log, clock)
   const concurrency = concurrencyOf(rooms, { forwarder, outbound }, onStoreError)
-  const { readsBody } = identifier
-  const assemble = assembleChecks({ policy, access, readsBody, concurrency, rooms, onStoreError })
+  const assemble = assembleChecks({ policy, access, identifier, concurrency, rooms, onStoreError })
   return {
     policy,
     table: createRouteTable(policy.routes),

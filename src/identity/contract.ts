@@ -26,6 +26,8 @@ export interface VerifiedUser {
   readonly id: string
   /** From a verified claim only; lower case. */
   readonly email?: string
+  /** Nobody signed in: whoever comes from one address, where the policy counts guests. Stands alone in `Identity.users`. */
+  readonly guest?: true
 }
 
 export interface Identity {
@@ -83,28 +85,37 @@ export interface ClientRules {
   readonly ipv6Prefix: number
 }
 
-/** Where a credential stands in a request. `path` names a route parameter, `body` is a JSON pointer. */
+/**
+ * Where a credential stands in a request. `path` names a route parameter, `body` is a JSON pointer, `address` is the
+ * client's own (guests only).
+ */
 export type CredentialPlace =
   | { readonly in: 'header', readonly name: string, readonly scheme: 'bearer' | undefined }
   | { readonly in: 'cookie' | 'query' | 'path', readonly name: string }
   | { readonly in: 'body', readonly pointer: readonly string[] }
+  | { readonly in: 'address' }
 
 export type JwtAlgorithm =
   | 'HS256' | 'HS384' | 'HS512' | 'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA'
 
 export interface JwtRules {
-  /** Pinned; either all HS* (with `secret`) or none (with `jwks`). */
+  /** Pinned; either all HS* (with `secret`) or none (with `jwks` or `discovery`). */
   readonly algorithms: readonly JwtAlgorithm[]
+  /** Exactly one of these three is set. */
   readonly secret: string | undefined
   readonly jwks: string | undefined
+  /** The issuer, whose discovery document names its key set. */
+  readonly discovery: string | undefined
   readonly issuer: string | undefined
-  /** Any of them; empty: not looked at. */
+  /** Any of them; empty: not looked at. One that ends in `*` stands for all that go on with at least one character. */
   readonly audience: readonly string[]
   /** Claim that holds the user's id: a non-empty string or a number, else the token names nobody. */
   readonly claim: string
+  /** The user's id is `<issuer>|<claim>`, the issuer without a trailing slash. */
+  readonly qualified: boolean
 }
 
-/** One place to look for a credential and how it is verified. Exactly one of the last four is set. */
+/** Places to look for a credential, and the one way in which it is verified. */
 export interface IdentitySource {
   readonly from: readonly CredentialPlace[]
   readonly jwt: JwtRules | undefined
@@ -114,6 +125,8 @@ export interface IdentitySource {
   readonly trustedPeers: readonly string[] | undefined
   /** A body that is believed only with this secret in a header, compared timing-safe. */
   readonly secretHeader: { readonly name: string, readonly value: string } | undefined
+  /** Whoever is nobody else is the guest of his address. */
+  readonly guest: boolean
   /** Where the group stands, for bodies. */
   readonly group: readonly CredentialPlace[]
 }
@@ -143,4 +156,9 @@ export interface Identifier {
   identifyBody (request: IdentityRequest, head: Identity, body: unknown): Identity
   /** The backend answered a request that carried these credentials with 2xx: its API keys are known from now on. */
   confirm (request: IdentityRequest): void
+  /**
+   * The identifier for a route with credentials of its own, which name the user before any other; itself for none. Made
+   * once for a list (by reference). What was fetched and verified is shared by all of them.
+   */
+  withSources (own: readonly IdentitySource[]): Identifier
 }

@@ -32,20 +32,32 @@ export function identifyHead (
 
 interface WithBody { readonly request: IdentityRequest, readonly head: Identity, readonly body: unknown }
 
-/** Whom the head named stays the user, since checks have run for him; the body names one where the head did not. */
-export function identifyBody (sources: Sources, { request, head, body }: WithBody): Identity {
+/** A route's own sources, and those of the whole policy. */
+interface BodySources { readonly own: Sources, readonly common: Sources }
+
+/**
+ * What the route's own sources find in the body names the user: it is what the route is about, and whoever guesses at
+ * another's account must not hide behind his own. Otherwise whom the head named stays the user.
+ */
+export function identifyBody ({ own, common }: BodySources, { request, head, body }: WithBody): Identity {
   if (head.ambiguous === true) return head
-  const found: Found[] = [...head.users]
-  let group = head.group
+  const first = readBody(own, request, body)
+  const last = readBody(common, request, body)
+  return named(head.client, [...first.users, ...head.users, ...last.users], first.group ?? head.group ?? last.group)
+}
+
+function readBody (sources: Sources, request: IdentityRequest, body: unknown) {
+  const users: Found[] = []
+  let group: string | undefined
   for (const source of sources) {
     if (source.body.length + source.group.body.length === 0 || !source.believes(request)) continue
     for (const value of valuesAt(source.body, body)) {
       const user = source.verify(value)
-      if (isKnown(user)) found.push(user)
+      if (isKnown(user)) users.push(user)
     }
     if (source.singular) group ??= firstId(valuesAt(source.group.body, body))
   }
-  return named(head.client, found, group)
+  return { users, group }
 }
 
 /** Learns the API key that the backend took. With several in one request nobody can say which one it was: none is learnt. */

@@ -11,18 +11,26 @@ export interface TokenUser {
   readonly expiresAt: number
 }
 
-type Claims = Readonly<Record<string, unknown>>
+export type Claims = Readonly<Record<string, unknown>>
 
-/** @param claims of a token whose signature was verified. @returns undefined when it names nobody, or not for us, or not now. */
-export function readClaims (claims: Claims, rules: JwtRules, now: number): TokenUser | undefined {
-  const expiresAt = instantOf(claims, 'exp')
-  if (expiresAt === undefined || expiresAt <= now || !isTimely(claims, now)) return undefined
-  if (rules.issuer !== undefined && !isIssuer(own(claims, 'iss'), rules.issuer)) return undefined
-  if (rules.audience.length > 0 && !isAudience(own(claims, 'aud'), rules.audience)) return undefined
-  const id = readUserId(own(claims, rules.claim))
-  if (id === undefined) return undefined
-  const email = emailOf(claims)
-  return { user: email === undefined ? { id } : { id, email }, expiresAt }
+/** Whom the claims of a token name at that instant; undefined: nobody, or not for us, or not now. */
+export type ClaimsReader = (claims: Claims, now: number) => TokenUser | undefined
+
+export function createClaimsReader ({ issuer, audience, claim, qualified }: JwtRules): ClaimsReader {
+  const isAudience = audienceTest(audience)
+  const expectedIssuer = issuer === undefined ? undefined : withoutSlash(issuer)
+  const prefix = qualified ? `${expectedIssuer ?? ''}|` : ''
+  return (claims, now) => {
+    const expiresAt = instantOf(claims, 'exp')
+    if (expiresAt === undefined || expiresAt <= now || !isTimely(claims, now)) return undefined
+    if (expectedIssuer !== undefined && !isIssuer(own(claims, 'iss'), expectedIssuer)) return undefined
+    if (!isAudience(own(claims, 'aud'))) return undefined
+    const said = readUserId(own(claims, claim))
+    const id = said === undefined ? undefined : readUserId(prefix + said)
+    if (id === undefined) return undefined
+    const email = emailOf(claims)
+    return { user: email === undefined ? { id } : { id, email }, expiresAt }
+  }
 }
 
 function isTimely (claims: Claims, now: number): boolean {
@@ -35,16 +43,21 @@ function isTimely (claims: Claims, now: number): boolean {
 
 /** A trailing slash is as good as none: providers and their users disagree about it. */
 function isIssuer (said: unknown, expected: string): boolean {
-  return typeof said === 'string' && withoutSlash(said) === withoutSlash(expected)
+  return typeof said === 'string' && withoutSlash(said) === expected
 }
 
-function withoutSlash (text: string): string {
+export function withoutSlash (text: string): string {
   return text.endsWith('/') ? text.slice(0, -1) : text
 }
 
-function isAudience (said: unknown, expected: readonly string[]): boolean {
-  const list: readonly unknown[] = Array.isArray(said) ? said : [said]
-  return list.some((one) => typeof one === 'string' && expected.includes(one))
+/** One audience of a token is enough (RFC 7519 §4.1.3). */
+function audienceTest (expected: readonly string[]): (said: unknown) => boolean {
+  if (expected.length === 0) return () => true
+  const exact = new Set(expected.filter((one) => !one.endsWith('*')))
+  const prefixes = expected.filter((one) => one.endsWith('*')).map((one) => one.slice(0, -1))
+  const fits = (one: unknown) => typeof one === 'string' &&
+    (exact.has(one) || prefixes.some((prefix) => one.length > prefix.length && one.startsWith(prefix)))
+  return (said) => Array.isArray(said) ? said.some(fits) : fits(said)
 }
 
 /** An address that the issuer itself calls unverified would let people pass for others. */

@@ -3,9 +3,11 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
 import type { JwtRules, VerifiedUser } from './contract.js'
-import { readClaims, type TokenUser } from './jwt-claims.js'
+import { discoveryFault } from './discovery.js'
+import { createClaimsReader, type ClaimsReader, type TokenUser } from './jwt-claims.js'
 import { decodeObject, parseToken, type TokenText } from './jwt-text.js'
-import { createKeySet, type Fetch } from './key-set.js'
+import type { Fetch } from './fetch-json.js'
+import { createKeySet } from './key-set.js'
 
 const TOKENS_KEPT = 20_000
 /** A key that its issuer withdrew must not live on in remembered tokens. */
@@ -25,15 +27,19 @@ export type TokenVerifier = (token: string) => VerifiedUser | undefined | Promis
 export function createTokenVerifier (rules: JwtRules, options: JwtOptions): TokenVerifier {
   const fault = jwtFault(rules)
   if (fault !== undefined) throw new TypeError(fault)
-  return rules.jwks === undefined ? bySecret(rules, options.clock) : byKeySet(rules, rules.jwks, options)
+  return rules.secret === undefined ? byKeySet(rules, options) : bySecret(rules, rules.secret, options.clock)
 }
 
 /** What is wrong with the rules, for whoever wrote them; undefined: nothing. */
-export function jwtFault ({ algorithms, secret, jwks }: JwtRules): string | undefined {
+export function jwtFault ({ algorithms, secret, jwks, discovery, issuer, qualified }: JwtRules): string | undefined {
   const symmetric = algorithms.filter((name) => HASHES[name] !== undefined).length
-  if ((secret === undefined) === (jwks === undefined)) return 'a JWT needs either a secret or a key set'
+  const means = [secret, jwks, discovery].filter((one) => one !== undefined)
+  if (means.length !== 1) return 'a JWT needs either a secret, a key set or discovery'
   if (algorithms.length === 0) return 'a JWT needs at least one pinned algorithm'
-  if (jwks !== undefined) return symmetric > 0 ? 'a key set cannot verify HS* tokens' : urlFault(jwks)
+  if (qualified && issuer === undefined) return 'qualified needs an issuer'
+  if (secret === undefined && symmetric > 0) return 'a key set cannot verify HS* tokens'
+  if (discovery !== undefined) return discoveryFault(discovery)
+  if (jwks !== undefined) return urlFault(jwks)
   if (symmetric < algorithms.length) return 'a secret can only verify HS* tokens'
   if (secret === '') return 'the secret is empty'
   return /-----BEGIN [A-Z ]*(?:PUBLIC KEY|CERTIFICATE)-----/.test(secret ?? '')
@@ -47,15 +53,16 @@ function urlFault (text: string): string | undefined {
 }
 
 /** By node's own hash, which costs a twentieth of a general library. */
-function bySecret (rules: JwtRules, clock: Clock): TokenVerifier {
-  const key = createSecretKey(rules.secret ?? '', 'utf8')
+function bySecret (rules: JwtRules, secret: string, clock: Clock): TokenVerifier {
+  const key = createSecretKey(secret, 'utf8')
+  const readClaims = createClaimsReader(rules)
   const seen = new LRUCache<string, TokenUser>({ max: TOKENS_KEPT })
   return (token) => remembered(seen, token, clock) ?? remember(seen, token, verify(token))?.user
 
   function verify (token: string): TokenUser | undefined {
     const text = parseToken(token, rules.algorithms)
     if (text === undefined || !isSignedWith(key, text)) return undefined
-    return readPayload(text, rules, clock)
+    return readPayload(text, readClaims, clock)
   }
 }
 
@@ -64,8 +71,10 @@ function isSignedWith (key: KeyObject, { signed, signature, algorithm }: TokenTe
   return expected.length === signature.length && timingSafeEqual(expected, signature)
 }
 
-function byKeySet (rules: JwtRules, url: string, { clock, log, fetch }: JwtOptions): TokenVerifier {
-  const keys = createKeySet({ url, clock, log, fetch })
+function byKeySet (rules: JwtRules, options: JwtOptions): TokenVerifier {
+  const { clock } = options
+  const keys = createKeySet({ ...options, jwks: rules.jwks, discovery: rules.discovery })
+  const readClaims = createClaimsReader(rules)
   const seen = new LRUCache<string, TokenUser>({ max: TOKENS_KEPT })
   return (token) => {
     const known = remembered(seen, token, clock)
@@ -73,7 +82,7 @@ function byKeySet (rules: JwtRules, url: string, { clock, log, fetch }: JwtOptio
     const text = parseToken(token, rules.algorithms)
     if (text === undefined) return undefined
     // Claims first: they are cheap, and what they refuse needs no key.
-    const user = readPayload(text, rules, clock)
+    const user = readPayload(text, readClaims, clock)
     return user === undefined ? undefined : confirmed(token, text, user)
   }
 
@@ -84,9 +93,9 @@ function byKeySet (rules: JwtRules, url: string, { clock, log, fetch }: JwtOptio
   }
 }
 
-function readPayload (text: TokenText, rules: JwtRules, clock: Clock): TokenUser | undefined {
+function readPayload (text: TokenText, readClaims: ClaimsReader, clock: Clock): TokenUser | undefined {
   const claims = decodeObject(text.payload)
-  return claims === undefined ? undefined : readClaims(claims, rules, clock())
+  return claims === undefined ? undefined : readClaims(claims, clock())
 }
 
 function remembered (seen: LRUCache<string, TokenUser>, token: string, clock: Clock): VerifiedUser | undefined {

@@ -1,7 +1,10 @@
-import { compactVerify, createRemoteJWKSet, customFetch, errors, type RemoteJWKSet } from 'jose'
+import { compactVerify, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose'
 import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
+import { discoverKeySet } from './discovery.js'
+import { fetchJson, type Fetch } from './fetch-json.js'
 
+/** For everything that one attempt has to fetch. */
 const FETCH_TIMEOUT_MS = 3_000
 /** Keys are asked for again after so long, beside the requests that go on with the known ones. */
 const REFRESH_MS = 10 * 60_000
@@ -13,10 +16,10 @@ const RETRY_MS = 10_000
 /** Keys that are tried for a token which does not say its key. */
 const MAX_CANDIDATES = 8
 
-export type Fetch = (url: string, options: RequestInit) => Promise<Response>
-
 export interface KeySetOptions {
-  readonly url: string
+  /** The URL of the key set, or the issuer whose discovery document names it: one of the two. */
+  readonly jwks: string | undefined
+  readonly discovery: string | undefined
   readonly clock: Clock
   readonly log: Pick<Log, 'info' | 'warn'>
   readonly fetch: Fetch | undefined
@@ -28,18 +31,13 @@ export interface KeySet {
   verify (token: string, algorithm: string): Promise<boolean>
 }
 
+/** The keys as they were fetched last: finds the one that a token names. */
+type Keys = ReturnType<typeof createLocalJWKSet>
+
 /** @throws TypeError when the URL is none. */
 export function createKeySet (options: KeySetOptions): KeySet {
-  const { url, clock, fetch } = options
-  // Its own timing is switched off: it would neither go on with known keys while the issuer is away,
-  // nor pause between attempts, and it does not use our clock.
-  const remote = createRemoteJWKSet(new URL(url), {
-    timeoutDuration: FETCH_TIMEOUT_MS,
-    cooldownDuration: Infinity,
-    cacheMaxAge: Infinity,
-    ...(fetch === undefined ? {} : { [customFetch]: fetch }),
-  })
-  const refresher = createRefresher(remote, options)
+  const { clock } = options
+  const refresher = createRefresher(options)
 
   return {
     async verify (token, algorithm) {
@@ -47,16 +45,18 @@ export function createKeySet (options: KeySetOptions): KeySet {
       if (ageMs > MAX_STALE_MS) {
         if (!(await refresher.refresh())) return false
       } else if (ageMs > REFRESH_MS) refresher.refreshBeside()
-      const found = await tryKeys(remote, token, algorithm)
+      const found = await tryKeys(refresher.keys(), token, algorithm)
       if (found !== 'unknown key') return found
-      return await refresher.refresh() && await tryKeys(remote, token, algorithm) === true
+      return await refresher.refresh() && await tryKeys(refresher.keys(), token, algorithm) === true
     },
   }
 }
 
 /** One fetch at a time, a pause after each, and one word in the log when the issuer goes away and when it is back. */
-function createRefresher (remote: RemoteJWKSet, { url, clock, log }: KeySetOptions) {
-  const source = withoutSecrets(url)
+function createRefresher (options: KeySetOptions) {
+  const { clock, log } = options
+  const source = withoutSecrets(options.jwks ?? options.discovery ?? '')
+  let keys: Keys = createLocalJWKSet({ keys: [] })
   let loadedAt = -Infinity
   let notBefore = -Infinity
   let failing = false
@@ -64,7 +64,7 @@ function createRefresher (remote: RemoteJWKSet, { url, clock, log }: KeySetOptio
 
   const fetchKeys = async (): Promise<boolean> => {
     try {
-      await remote.reload()
+      keys = await loadKeys(options)
       loadedAt = clock()
       notBefore = loadedAt + COOLDOWN_MS
       if (failing) log.info({ jwks: source }, 'the key set can be reached again')
@@ -82,13 +82,21 @@ function createRefresher (remote: RemoteJWKSet, { url, clock, log }: KeySetOptio
     pending ??= fetchKeys().finally(() => { pending = undefined })
     return pending
   }
-  return { refresh, refreshBeside: () => { refresh().catch(() => {}) }, loadedAt: () => loadedAt }
+  return { refresh, refreshBeside: () => { refresh().catch(() => {}) }, loadedAt: () => loadedAt, keys: () => keys }
 }
 
-async function tryKeys (remote: RemoteJWKSet, token: string, algorithm: string): Promise<boolean | 'unknown key'> {
+/** An issuer is asked for the place of its keys each time: it may move them. Rejects with what an operator should know. */
+async function loadKeys ({ jwks, discovery, fetch }: KeySetOptions): Promise<Keys> {
+  const options = { fetch, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) }
+  const url = jwks ?? await discoverKeySet(discovery ?? '', options)
+  // The library looks at its shape before anything else.
+  return createLocalJWKSet(await fetchJson(url, options) as JSONWebKeySet)
+}
+
+async function tryKeys (keys: Keys, token: string, algorithm: string): Promise<boolean | 'unknown key'> {
   const options = { algorithms: [algorithm] }
   try {
-    await compactVerify(token, remote, options)
+    await compactVerify(token, keys, options)
     return true
   } catch (error) {
     if (error instanceof errors.JWKSNoMatchingKey) return 'unknown key'

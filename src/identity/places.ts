@@ -3,14 +3,14 @@ import { cookieValues, decodeText } from './cookies.js'
 import { fieldValues } from './head-fields.js'
 
 export type BodyPlace = Extract<CredentialPlace, { in: 'body' }>
-export type HeadPlace = Exclude<CredentialPlace, BodyPlace>
+export type HeadPlace = Exclude<CredentialPlace, { in: 'body' | 'address' }>
 
 export function isBodyPlace (place: CredentialPlace): place is BodyPlace {
   return place.in === 'body'
 }
 
 export function isHeadPlace (place: CredentialPlace): place is HeadPlace {
-  return place.in !== 'body'
+  return place.in !== 'body' && place.in !== 'address'
 }
 
 /** Every text that stands in that place of the head, in order; empty texts are none. */

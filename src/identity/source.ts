@@ -41,11 +41,15 @@ export function createSource (source: IdentitySource, options: SourceOptions): S
 }
 
 /** What is wrong with a source, for whoever wrote it; undefined: nothing. Addresses and patterns are looked at elsewhere. */
-export function sourceFault ({ from, jwt, apiKey, secretHeader, trustedPeers }: IdentitySource): string | undefined {
+export function sourceFault (source: IdentitySource): string | undefined {
+  const { from, jwt, apiKey, secretHeader, trustedPeers, guest } = source
   const inBody = from.some(isBodyPlace)
   const means = [jwt, apiKey, secretHeader, trustedPeers].filter((one) => one !== undefined)
+  const atAddress = from.filter((place) => place.in === 'address').length
+  if (guest) return means.length === 0 && atAddress === 1 && from.length === 1 ? undefined : 'a guest comes from: address, and nothing else'
+  if (atAddress > 0) return 'an address names guests only: guest: true'
   if (means.length !== 1) return 'a source needs exactly one of jwt, apiKey, trustedPeers, secretHeader'
-  if (inBody && jwt?.jwks !== undefined) return 'a token in the body can only be verified by a secret'
+  if (inBody && jwt !== undefined && jwt.secret === undefined) return 'a token in the body can only be verified by a secret'
   if (inBody && apiKey !== undefined) return 'an API key cannot stand in the body'
   if (secretHeader?.value === '') return 'the secret of secretHeader is empty'
   return jwt === undefined ? undefined : jwtFault(jwt)

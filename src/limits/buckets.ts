@@ -4,12 +4,13 @@ import type { Hit, Limiter, LimiterKey } from './contract.js'
 
 /**
  * The bucket in which a limiter counts this request: `ip:203.0.113.9`, `user:42`, `ip:…+user:42`, `global`;
- * undefined when it does not count it, since a part of its key is missing.
+ * undefined when it does not count it, since it is for others or a part of its key is missing.
  *
  * On a route whose answer needs a sign-in, those who send no valid credential get buckets of their own
  * (`anonymous:ip:…`), so that they cannot use up what their neighbours on the address signed in for.
  */
 export function bucketOf (limiter: Limiter, exchange: Exchange): Pick<Hit, 'bucket' | 'subject'> | undefined {
+  if (!concerns(limiter, exchange)) return undefined
   const parts: string[] = []
   for (const key of limiter.key) {
     const part = partOf(key, limiter, exchange)
@@ -20,6 +21,13 @@ export function bucketOf (limiter: Limiter, exchange: Exchange): Pick<Hit, 'buck
   const bucket = parts.length === 1 ? first : parts.join('+')
   const subject = parts.find(isUserSubject) ?? first
   return { bucket: isApart(limiter, exchange) ? `anonymous:${bucket}` : bucket, subject }
+}
+
+/** Guests are users, but no members; the anonymous are neither. */
+function concerns ({ only }: Limiter, { identity: { user } }: Exchange): boolean {
+  if (only === undefined) return true
+  const isMember = user !== undefined && user.guest !== true
+  return isMember === (only === 'members')
 }
 
 function partOf (key: LimiterKey, { anonymous }: Limiter, { identity }: Exchange): string | undefined {

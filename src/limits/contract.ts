@@ -21,6 +21,8 @@ export interface Limiter {
   readonly burst: number
   /** What a `user` key does without a user: the limiter is skipped, or the address stands in. */
   readonly anonymous: 'skip' | 'ip'
+  /** Counts only requests of members, or only those without one (guests and the anonymous); undefined: all. */
+  readonly only: 'guests' | 'members' | undefined
   /** Counted when the answer comes, and only with one of these statuses; empty: counted on admission. */
   readonly countStatus: readonly number[]
   /** Survives a restart of the memory store. */
@@ -30,6 +32,10 @@ export interface Limiter {
   readonly score: number
   /** Status of a refusal: 429, or 402 for quotas. */
   readonly status: number
+  /** What a refusal calls itself in the reply; undefined: its violation, else its name. */
+  readonly type: string | undefined
+  /** What replies and the journal give as `limiter`; undefined: what it counts by. */
+  readonly shownAs: string | undefined
   /** Text of a refusal, with `{windowMinutes}`, `{minutes}`, `{max}` still in it; undefined: the dialect's own. */
   readonly message: string | undefined
   readonly observe: boolean

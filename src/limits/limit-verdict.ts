@@ -5,8 +5,9 @@ const MS_PER_MINUTE = 60_000
 
 /** The refusal of one of a decision's limiters, with its text filled in; without what was booked. */
 export function limitVerdict ({ states, at }: Decision, index: number): LimitVerdict {
-  const { limiter, resetAt, retryAt } = states[index] as LimiterState
-  const retryAfterMs = Math.max(0, passableAt(states, retryAt) - at)
+  const { limiter, retryAt } = states[index] as LimiterState
+  const resetAt = Math.max(at, passableAt(states, retryAt))
+  const retryAfterMs = resetAt - at
   return {
     kind: 'limit',
     rule: limiter.name,
@@ -14,10 +15,11 @@ export function limitVerdict ({ states, at }: Decision, index: number): LimitVer
     message: limiter.message === undefined ? '' : fillIn(limiter.message, limiter, retryAfterMs),
     retryAfterMs,
     limiter: limiter.name,
-    key: limiter.key.join('+'),
+    key: limiter.shownAs ?? limiter.key.join('+'),
     max: limiter.max,
     windowMs: limiter.windowMs,
     ...(limiter.violation === undefined ? {} : { type: limiter.violation }),
+    ...(limiter.type === undefined ? {} : { replyType: limiter.type }),
     resetAt,
   }
 }

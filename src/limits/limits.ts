@@ -11,11 +11,13 @@ import { storeUnavailable } from '../store-failure.js'
 import { breachOf, type Violations } from '../violations/violations.js'
 import { bucketOf } from './buckets.js'
 import type { CounterStore, Decision, DecisionRequest, Hit, Limiter } from './contract.js'
+import type { Forgiveness } from './forgiveness.js'
 import { limitVerdict } from './limit-verdict.js'
 
 /** Every request takes one place. */
 const COST = 1
 const NO_SLOTS: readonly SlotRequest[] = []
+const NO_HITS: readonly Hit[] = []
 
 export interface LimitsCheckOptions {
   /** The plan's limiters, in order. */
@@ -24,6 +26,8 @@ export interface LimitsCheckOptions {
   readonly violations: Pick<Violations, 'settle' | 'noteShadow'>
   /** Asks for the request's slots in the same step; undefined: they are asked for elsewhere, or not at all. */
   readonly slots?: SlotDesk | undefined
+  /** Which repetitions are not counted; undefined: all requests are. */
+  readonly forgiveness?: Forgiveness | undefined
   readonly clock: Clock
   /** An id for a decision, unique over all instances. */
   newId (): string
@@ -36,10 +40,10 @@ export interface LimitsCheckOptions {
  * is refused with 503, unless all of its rules only observe. Never rejects.
  */
 export function createLimitsCheck (options: LimitsCheckOptions): Check {
-  const { limiters, slots: desk, store, clock, newId, onStoreError } = options
+  const { limiters, slots: desk, forgiveness, store, clock, newId, onStoreError } = options
   return (exchange) => {
     if (skipsLimits(exchange)) return undefined
-    const hits = hitsOf(limiters, exchange)
+    const hits = forgiveness?.forgives(exchange) === true ? NO_HITS : hitsOf(limiters, exchange)
     const slots = desk === undefined ? NO_SLOTS : desk.request(exchange)
     if (hits.length === 0 && slots.length === 0) return undefined
     const asked = { id: newId(), hits, slots, now: clock() }
@@ -51,16 +55,20 @@ export function createLimitsCheck (options: LimitsCheckOptions): Check {
 
 export interface CountedAnswersOptions {
   readonly limiters: readonly Limiter[]
+  /** As for the check of the same plan. */
+  readonly forgiveness?: Forgiveness | undefined
   readonly store: CounterStore
   readonly clock: Clock
   onStoreError (error: Error): void
 }
 
 /** Charges the limiters that count answers, when the backend's status is one of theirs; the next request is refused. */
-export function observeCountedAnswers ({ limiters, store, clock, onStoreError }: CountedAnswersOptions): ObserveAnswer {
+export function observeCountedAnswers (
+  { limiters, forgiveness, store, clock, onStoreError }: CountedAnswersOptions
+): ObserveAnswer {
   const counting = limiters.filter((limiter) => limiter.countStatus.length > 0)
   return (exchange): AnswerObserver | undefined => {
-    if (counting.length === 0 || skipsLimits(exchange)) return undefined
+    if (counting.length === 0 || skipsLimits(exchange) || forgiveness?.hasForgiven(exchange) === true) return undefined
     return {
       onHead (status) {
         for (const limiter of counting) {
@@ -76,7 +84,7 @@ export function observeCountedAnswers ({ limiters, store, clock, onStoreError }:
 }
 
 /** Gives back all that the request was charged, for a message that turned out to be a repetition. */
-export function createRefund ({ store, clock, onStoreError }: Omit<CountedAnswersOptions, 'limiters'>): (exchange: Exchange) => void {
+export function createRefund ({ store, clock, onStoreError }: Omit<CountedAnswersOptions, 'limiters' | 'forgiveness'>): (exchange: Exchange) => void {
   return (exchange) => {
     for (const { limiter, bucket, subject, charged: cost } of exchange.decision?.states ?? []) {
       if (cost === 0) continue
@@ -112,17 +120,20 @@ interface Decided {
   readonly decision: Decision
 }
 
-type Followers = Pick<LimitsCheckOptions, 'violations' | 'slots'>
+type Followers = Pick<LimitsCheckOptions, 'violations' | 'slots' | 'forgiveness'>
 
 function conclude (exchange: Exchange, decided: Decided, followers: Followers): ReturnType<Check> {
   const { decision, hits } = decided
-  const { violations, slots } = followers
-  exchange.decision = decision
+  const { violations, slots, forgiveness } = followers
+  if (hits.length > 0) exchange.decision = decision
   if (decision.unavailable !== undefined) return storeUnavailable(decision.unavailable)
   for (const { hit: index, booking } of decision.observed) {
     noteObserved(exchange, decided, { index, booking, violations })
   }
-  if (decision.refused < 0) return slots?.conclude(exchange, decision.slots)
+  if (decision.refused < 0) {
+    if (decision.observed.length === 0) forgiveness?.noteCounted(exchange, decision)
+    return slots?.conclude(exchange, decision.slots)
+  }
   const verdict = limitVerdict(decision, decision.refused)
   const breach = hits[decision.refused]?.breach
   if (breach === undefined || decision.booking === undefined) return verdict

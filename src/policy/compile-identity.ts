@@ -1,6 +1,6 @@
 import type { IdentityDocument } from '../config/schema.js'
 import type { CredentialPlace, IdentitySource, JwtAlgorithm, JwtRules } from '../identity/contract.js'
-import { sourceFault } from '../identity/identity.js'
+import { issuerOf, sourceFault } from '../identity/identity.js'
 import { pointerOf } from './pointers.js'
 import type { DocumentPath, Report } from './compile.js'
 import { checkNetworks } from './networks.js'
@@ -9,58 +9,89 @@ const SYMMETRIC: readonly JwtAlgorithm[] = ['HS256', 'HS384', 'HS512']
 const ASYMMETRIC: readonly JwtAlgorithm[] =
   ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 const ALGORITHMS = [...SYMMETRIC, ...ASYMMETRIC]
-const PLACES = 'header:NAME, header:NAME:bearer, cookie:NAME, query:NAME, path:NAME or body:/json/pointer'
+const PLACES = 'header:NAME, header:NAME:bearer, cookie:NAME, query:NAME, path:NAME, body:/json/pointer or address'
 
-/** Makes runnable sources. One whose secret or key set is not given (a variable that is unset) stays out, with a warning. */
+interface Findings {
+  /** Where the sources stand in the document. */
+  readonly path: DocumentPath
+  readonly report: Report
+  readonly warnings: string[]
+}
+
+/**
+ * Makes runnable sources. One that is switched off stays out; so does one whose secret, key set or audience is not
+ * given (a variable that is unset), with a warning.
+ */
 export function compileIdentity (
-  entries: readonly IdentityDocument[], report: Report, warnings: string[]
+  entries: readonly IdentityDocument[] = [], { path, report, warnings }: Findings
 ): IdentitySource[] {
   return entries.flatMap((entry, index) => {
-    const path = ['identity', index]
-    const places = (key: 'from' | 'group') => (entry[key] ?? []).flatMap((text) => placeOf(text, [...path, key], report) ?? [])
-    const jwt = entry.jwt === undefined ? undefined : jwtOf(entry.jwt, [...path, 'jwt'], report)
-    if (jwt !== undefined && jwt.secret === undefined && jwt.jwks === undefined) {
-      warnings.push(`identity source ${entry.from.join(', ')} is inactive: its secret is not set`)
+    const source = sourceOf(entry, [...path, index], report)
+    if (entry.enabled === false) return []
+    const missing = missingOf(entry, source)
+    if (missing !== undefined) {
+      warnings.push(`identity source ${entry.from.join(', ')} is inactive: its ${missing} is not set`)
       return []
     }
-    const source: IdentitySource = {
-      from: places('from'),
-      jwt,
-      apiKey: entry.apiKey === undefined ? undefined : { pattern: entry.apiKey.pattern },
-      trustedPeers: entry.trustedPeers,
-      secretHeader: entry.secretHeader === undefined
-        ? undefined
-        : { name: entry.secretHeader.name.toLowerCase(), value: entry.secretHeader.value },
-      group: places('group'),
-    }
-    checkNetworks(entry.trustedPeers ?? [], [...path, 'trustedPeers'], report)
     const fault = sourceFault(source)
-    const isNamed = entry.jwt?.algorithms === undefined || entry.jwt.algorithms.length === jwt?.algorithms.length
-    if (fault !== undefined && isNamed) report(path, Object.keys(entry).join(', '), `a source that can be verified: ${fault}`)
+    const isNamed = entry.jwt?.algorithms === undefined || entry.jwt.algorithms.length === source.jwt?.algorithms.length
+    if (fault !== undefined && isNamed) report([...path, index], Object.keys(entry).join(', '), `a source that can be verified: ${fault}`)
     return [source]
   })
 }
 
+function sourceOf (entry: IdentityDocument, path: DocumentPath, report: Report): IdentitySource {
+  const places = (key: 'from' | 'group') => (entry[key] ?? []).flatMap((text) => placeOf(text, [...path, key], report) ?? [])
+  checkNetworks(entry.trustedPeers ?? [], [...path, 'trustedPeers'], report)
+  return {
+    from: places('from'),
+    jwt: entry.jwt === undefined ? undefined : jwtOf(entry.jwt, [...path, 'jwt'], report),
+    apiKey: entry.apiKey === undefined ? undefined : { pattern: entry.apiKey.pattern },
+    trustedPeers: entry.trustedPeers,
+    secretHeader: entry.secretHeader === undefined
+      ? undefined
+      : { name: entry.secretHeader.name.toLowerCase(), value: entry.secretHeader.value },
+    guest: entry.guest ?? false,
+    group: places('group'),
+  }
+}
+
+/**
+ * What an unset variable left open; undefined: nothing. An issuer signs for many clients, so that without an audience
+ * the token of any of them would name a user here (reference librechat.md §6).
+ */
+function missingOf ({ jwt: entry }: IdentityDocument, { jwt }: IdentitySource): string | undefined {
+  if (entry === undefined || jwt === undefined) return undefined
+  if (jwt.secret === undefined && jwt.jwks === undefined && jwt.discovery === undefined) {
+    return entry.audience === undefined && entry.qualified === undefined ? 'secret' : 'issuer'
+  }
+  const needsAudience = jwt.discovery !== undefined || entry.audience !== undefined
+  return needsAudience && jwt.audience.length === 0 ? 'audience' : undefined
+}
+
 function jwtOf (entry: NonNullable<IdentityDocument['jwt']>, path: DocumentPath, report: Report): JwtRules {
-  const algorithms = entry.algorithms ?? (entry.jwks === undefined ? ['HS256'] : ['RS256'])
+  const isPublic = entry.jwks !== undefined || entry.discovery !== undefined
+  const algorithms = entry.algorithms ?? (isPublic ? ['RS256'] : ['HS256'])
   for (const name of algorithms) {
     if (!ALGORITHMS.includes(name as JwtAlgorithm)) {
       report([...path, 'algorithms'], JSON.stringify(name), `one of ${ALGORITHMS.join(', ')}`, ALGORITHMS)
     }
   }
-  const known = ALGORITHMS.filter((name) => algorithms.includes(name))
   return {
-    algorithms: known,
+    algorithms: ALGORITHMS.filter((name) => algorithms.includes(name)),
     secret: entry.secret,
     jwks: entry.jwks,
-    issuer: entry.issuer,
+    discovery: entry.discovery,
+    issuer: entry.issuer ?? (entry.discovery === undefined ? undefined : issuerOf(entry.discovery)),
     audience: entry.audience ?? [],
     claim: entry.claim ?? 'sub',
+    qualified: entry.qualified ?? false,
   }
 }
 
 function placeOf (text: string, path: DocumentPath, report: Report): CredentialPlace | undefined {
   const [where, name, scheme, ...rest] = text.split(':')
+  if (text === 'address') return { in: 'address' }
   if (where === 'body' && name?.startsWith('/') && scheme === undefined) {
     return { in: 'body', pointer: pointerOf(name, path, report) }
   }

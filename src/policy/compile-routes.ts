@@ -1,6 +1,8 @@
 import type { PolicyDocument, RouteDocument } from '../config/schema.js'
 import type { Limiter } from '../limits/contract.js'
+import type { OutcomeRule } from '../outcomes/contract.js'
 import type { DocumentPath, Report } from './compile.js'
+import { compileIdentity } from './compile-identity.js'
 import type { ConcurrencyRule, ReleaseRule, RouteEntry } from './contract.js'
 import { pointerOf } from './pointers.js'
 import { validatePattern } from './route-pattern.js'
@@ -9,7 +11,9 @@ interface Rules {
   /** Those that are switched on. */
   readonly limiters: ReadonlyMap<string, Limiter>
   readonly concurrency: ReadonlyMap<string, ConcurrencyRule>
+  readonly outcomes: ReadonlyMap<string, OutcomeRule>
   readonly report: Report
+  readonly warnings: string[]
 }
 
 interface Known extends Rules { readonly document: PolicyDocument }
@@ -20,7 +24,7 @@ export function compileRoutes (document: PolicyDocument, rules: Rules): RouteEnt
 }
 
 function compileRoute (entry: RouteDocument, index: number, rules: Known): RouteEntry {
-  const { document, report } = rules
+  const { document, report, warnings } = rules
   const path = ['routes', index]
   const pattern = validatePattern(entry.match)
   if ('problem' in pattern) report([...path, 'match'], pattern.problem, pattern.expected)
@@ -36,8 +40,11 @@ function compileRoute (entry: RouteDocument, index: number, rules: Known): Route
     path: read.path,
     unless,
     authRequired: entry.auth === 'required',
+    identity: compileIdentity(entry.identity, { path: [...path, 'identity'], report, warnings }),
     browserOnly: entry.browserOnly ?? 'off',
     limiters: limitersOf(entry, path, rules),
+    forgiveMs: entry.forgive ?? 0,
+    outcomes: outcomesOf(entry, path, rules),
     concurrency: concurrencyOf(entry.concurrency, [...path, 'concurrency'], rules),
     releases: releasesOf(entry, path, rules),
     account: entry.account === undefined
@@ -63,6 +70,14 @@ function limitersOf (entry: RouteDocument, path: DocumentPath, { limiters, docum
   return (entry.limit ?? []).flatMap((name) => {
     if (!known.includes(name)) report([...path, 'limit'], JSON.stringify(name), `a limiter of this policy (${known.join(', ')})`, known)
     return limiters.get(name) ?? []
+  })
+}
+
+function outcomesOf (entry: RouteDocument, path: DocumentPath, { outcomes, document, report }: Known): OutcomeRule[] {
+  const known = Object.keys(document.outcomes ?? {})
+  return (entry.outcomes ?? []).flatMap((name) => {
+    if (!known.includes(name)) report([...path, 'outcomes'], JSON.stringify(name), `an outcome of this policy (${known.join(', ')})`, known)
+    return outcomes.get(name) ?? []
   })
 }
 

@@ -2,6 +2,7 @@ import type { PolicyDocument } from '../config/schema.js'
 import { compileConcurrency } from './compile-concurrency.js'
 import { compileIdentity } from './compile-identity.js'
 import { compileLimiters } from './compile-limiters.js'
+import { compileOutcomes } from './compile-outcomes.js'
 import { compileRoutes } from './compile-routes.js'
 import type { AccessRules, BanPolicy, Policy } from './contract.js'
 import { checkNetworks } from './networks.js'
@@ -25,10 +26,11 @@ export interface CompileResult {
 export function compilePolicy (document: PolicyDocument, report: Report): CompileResult {
   const warnings: string[] = []
   const preset = document.preset ?? 'librechat'
-  const identity = compileIdentity(document.identity ?? [], report, warnings)
+  const identity = compileIdentity(document.identity, { path: ['identity'], report, warnings })
   const limiters = compileLimiters(document, report)
   const concurrency = compileConcurrency(document, report)
-  const routes = compileRoutes(document, { limiters, concurrency, report })
+  const outcomes = compileOutcomes(document, report)
+  const routes = compileRoutes(document, { limiters, concurrency, outcomes, report, warnings })
   const users = [...limiters.values()].filter((limiter) => limiter.key.includes('user'))
   if (identity.length === 0 && users.length + concurrency.size > 0) {
     warnings.push(`no identity source is active: ${users.length + concurrency.size} user limits do nothing, ` +
@@ -43,6 +45,7 @@ export function compilePolicy (document: PolicyDocument, report: Report): Compil
     access: compileAccess(document, report),
     bans: compileBans(document),
     limiters,
+    outcomes,
     concurrency,
     browser: {
       violation: document.browser?.violation ?? 'non_browser',
@@ -116,6 +119,7 @@ function compileBans ({ bans = {} }: PolicyDocument): BanPolicy {
     scope: bans.scope ?? 'type',
     scoreTtlMs: ttl > 0 ? ttl : null,
     scoreAnonymous: bans.scoreAnonymous ?? true,
+    importFromBackend: bans.importFromBackend ?? false,
     address: {
       enabled: bans.address?.enabled ?? true,
       sharedBy: bans.address?.sharedBy ?? 5,

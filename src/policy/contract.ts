@@ -2,6 +2,7 @@ import type { Check, ObserveAnswer } from '../exchange.js'
 import type { AccountRule } from '../accounts/contract.js'
 import type { ClientRules, IdentitySource } from '../identity/contract.js'
 import type { Limiter, LimiterKey, OnFailure } from '../limits/contract.js'
+import type { OutcomeRule } from '../outcomes/contract.js'
 
 export type PolicyMode = 'enforce' | 'observe' | 'off'
 export type DialectName = 'librechat-json' | 'librechat-sse' | 'problem'
@@ -45,6 +46,8 @@ export interface BanPolicy {
   /** null = scores never run out. */
   readonly scoreTtlMs: number | null
   readonly scoreAnonymous: boolean
+  /** The bans that the backend keeps in its own database hold too. */
+  readonly importFromBackend: boolean
   readonly address: { readonly enabled: boolean, readonly sharedBy: number, readonly withinMs: number }
 }
 
@@ -59,8 +62,14 @@ export interface RouteEntry {
   /** Parameter values that exclude a request from this entry. */
   readonly unless: ReadonlyMap<string, ReadonlySet<string>>
   readonly authRequired: boolean
+  /** Credentials that count on this route alone. */
+  readonly identity: readonly IdentitySource[]
   readonly browserOnly: 'ua' | 'strict' | 'off'
   readonly limiters: readonly Limiter[]
+  /** How soon after the last counted one a GET of the same address and path is not counted; 0: every one is. */
+  readonly forgiveMs: number
+  /** Violations that only the backend's answer shows. */
+  readonly outcomes: readonly OutcomeRule[]
   readonly concurrency: ConcurrencyRule | undefined
   readonly releases: ReleaseRule | undefined
   /** A sign-in that names an account by its e-mail. */
@@ -76,9 +85,14 @@ export interface Requirements {
   readonly entries: readonly RouteEntry[]
   readonly mode: PolicyMode
   readonly authRequired: boolean
+  /** The routes' own credentials. */
+  readonly identity: readonly IdentitySource[]
   readonly browser: { readonly level: 'ua' | 'strict', readonly observe: boolean } | undefined
   /** Each limiter once; those of entries that only observe are marked so. */
   readonly limiters: readonly Limiter[]
+  /** 0 unless all entries forgive; then the shortest. */
+  readonly forgiveMs: number
+  readonly outcomes: readonly OutcomeRule[]
   readonly concurrency: readonly ConcurrencyRule[]
   readonly releases: readonly ReleaseRule[]
   readonly accounts: readonly AccountRule[]
@@ -150,6 +164,7 @@ export interface Policy {
   readonly access: AccessRules
   readonly bans: BanPolicy
   readonly limiters: ReadonlyMap<string, Limiter>
+  readonly outcomes: ReadonlyMap<string, OutcomeRule>
   readonly concurrency: ReadonlyMap<string, ConcurrencyRule>
   readonly browser: { readonly violation: string, readonly score: number }
   readonly routes: readonly RouteEntry[]

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { AccountRule } from '../accounts/contract.js'
 import type { Limiter } from '../limits/contract.js'
+import type { OutcomeRule } from '../outcomes/contract.js'
 import type {
   ConcurrencyRule, DialectName, Plan, PlanParts, Policy, PolicyMode, ReleaseRule, Requirements, RouteEntry,
 } from './contract.js'
@@ -69,8 +70,11 @@ function merge (policy: Policy, entries: readonly RouteEntry[]): Requirements {
     entries,
     mode: strictestMode(entries.map((entry) => modeOf(entry, policy)), policy.mode),
     authRequired: active.some((entry) => entry.authRequired),
+    identity: active.flatMap((entry) => entry.identity),
     browser: mergeBrowser(active, observes),
     limiters: mergeRules<Limiter>(active, (entry) => entry.limiters, observes),
+    forgiveMs: active.length === 0 ? 0 : Math.min(...active.map(({ forgiveMs }) => forgiveMs)),
+    outcomes: mergeRules<OutcomeRule>(active, (entry) => entry.outcomes, observes),
     concurrency: mergeRules<ConcurrencyRule>(active, (entry) => entry.concurrency ?? [], observes),
     releases: active.flatMap((entry): ReleaseRule[] => entry.releases === undefined ? [] : [entry.releases]),
     accounts: active.flatMap((entry): AccountRule[] => entry.account === undefined ? [] : [entry.account]),

@@ -30,12 +30,13 @@ export function messageOf (verdict: Verdict): string {
 
 function limitDetails (verdict: LimitVerdict, context: ReplyContext) {
   return {
-    type: verdict.type ?? verdict.limiter,
+    type: verdict.replyType ?? verdict.type ?? verdict.limiter,
     max: verdict.max,
     limiter: verdict.key,
     windowInMinutes: verdict.windowMs / 60_000,
     ...bookingDetails(verdict.booking, context),
     ...retryDetails(verdict),
+    resetAt: verdict.resetAt,
   }
 }
 

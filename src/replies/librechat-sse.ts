@@ -47,8 +47,9 @@ function deniedMessage (verdict: Verdict, context: ReplyContext): Frame[] {
   return [['message', { message: asked, created: true }], ['error', answered]]
 }
 
-/** The client finds the violation in the text of the failed answer, as JSON. */
+/** The client finds the violation in the text of the failed answer, as JSON; of a ban no more than that it is one. */
 function detailsText (verdict: Verdict, context: ReplyContext): string {
+  if (verdict.kind === 'ban') return JSON.stringify({ type: 'ban' })
   const details = librechatDetails(verdict, context)
   return JSON.stringify({ ...details, message: messageOf(verdict), requestId: context.requestId })
 }

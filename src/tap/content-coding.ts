@@ -48,6 +48,8 @@ export interface Decoder {
   write (chunk: Buffer): void
   /** No more input; what was taken in is still handed on. */
   end (): void
+  /** Nobody listens any more: what was taken in is dropped. */
+  stop (): void
 }
 
 /** Undefined when the body cannot be followed: an unknown coding, or several. */
@@ -55,7 +57,7 @@ export function createDecoder (header: string | undefined, sink: (bytes: Buffer)
   const applied = codingsOf(header)
   if (applied === undefined || applied.length > 1) return undefined
   const coding = applied[0]
-  return coding === undefined ? { write: sink, end () {} } : createInflater(coding, sink)
+  return coding === undefined ? { write: sink, end () {}, stop () {} } : createInflater(coding, sink)
 }
 
 function createInflater (coding: Coding, sink: (bytes: Buffer) => void): Decoder {
@@ -76,6 +78,7 @@ function createInflater (coding: Coding, sink: (bytes: Buffer) => void): Decoder
       if (!isOver) inflater?.end()
       isOver = true
     },
+    stop,
   }
 }
 

@@ -52,13 +52,15 @@ export interface BanVerdict extends Refusal {
 export interface LimitVerdict extends Refusal {
   readonly kind: 'limit'
   readonly limiter: string
-  /** What the limiter counts by, as users of the backend read it: `ip`, `user`, `global`, `ip+user`. */
+  /** What the limiter counts by, or what the policy calls it: `ip`, `user`, `global`, `ip+user`, `submission`. */
   readonly key: string
   readonly max: number
   readonly windowMs: number
   /** Violation type; absent when the limiter books none. */
   readonly type?: string
-  /** Instant at which the window refills. */
+  /** What the reply calls the refusal, where that is not its violation. */
+  readonly replyType?: string
+  /** Instant from which the request would pass, epoch milliseconds: `retryAfterMs` after the decision. */
   readonly resetAt: number
   readonly booking?: Booking
 }

@@ -84,6 +84,7 @@ function assemble ({ settings }: PrimaryOptions, { admin, listener, pool, inForc
     },
     reload: (policy, document) => {
       inForce.put(policy, document)
+      ground.database.importBans(policy.bans.importFromBackend)
       pool.tellAll({ kind: 'policy', document })
     },
     close: async (graceMs) => {

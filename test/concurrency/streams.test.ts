@@ -4,7 +4,7 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompress
 import fc from 'fast-check'
 import t from 'tap'
 import { BodyTap } from '../../src/tap/body-tap.js'
-import { SseParser, type SseFrame } from '../../src/concurrency/sse-parser.js'
+import { SseParser, type SseFrame } from '../../src/tap/sse-parser.js'
 import { isLast } from '../../src/concurrency/stream-observer.js'
 import { createGate, finalFrame, settle, type Gate } from './harness.js'
 

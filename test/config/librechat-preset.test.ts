@@ -1,6 +1,6 @@
 import t from 'tap'
 import { loadPolicy } from '../../src/policy/load-policy.js'
-import { createRouteTable } from '../../src/policy/route-table.js'
+import { createAsked } from './asked.js'
 
 const env = {
   JWT_SECRET: 's',
@@ -11,19 +11,20 @@ const env = {
 }
 
 const message = 'messageIp messageUser ua auth slot'
+const streamed = `${message} illegalModel librechat-sse`
 const steered = 'messageIp messageUser ua auth'
 const page = 'ua auth'
 const upload = 'uploadIp uploadUser ua auth'
 const fork = 'forkIp forkUser auth'
 const read = 'convoReadUser convoAccessUser auth'
 
-/** What is asked of a request: limiters, browser check, auth, slot, what it releases, login, dialect unless the usual. */
 const expected: ReadonlyArray<readonly [request: string, asked: string]> = [
   ['POST /api/auth/login', 'loginIp'],
   ['POST /api/admin/login/local', 'loginIp'],
   ['POST /api/admin/oauth/exchange', 'loginIp'],
   ['POST /api/admin/oauth/refresh', 'loginIp'],
-  ['GET /oauth/google', 'loginIp login'],
+  ['GET /oauth/google', 'loginIp forgives:1000 login'],
+  ['POST /oauth/google', 'loginIp login'],
   ['GET /oauth/google/callback', 'loginIp login'],
   ['POST /oauth/saml/callback', 'loginIp login'],
   ['POST /api/auth/register', 'registerIp'],
@@ -31,7 +32,7 @@ const expected: ReadonlyArray<readonly [request: string, asked: string]> = [
   ['POST /api/auth/resetPassword', 'resetSubmissionIp'],
   ['POST /api/user/verify/resend', 'verifyResendIp'],
   ['POST /api/user/verify', 'verifySubmissionIp'],
-  ['POST /api/auth/2fa/verify-temp', 'twoFactorIp twoFactorUser'],
+  ['POST /api/auth/2fa/verify-temp', 'twoFactorIp twoFactorUser token'],
   ['POST /api/auth/refresh', ''],
   ['GET /api/auth/login', ''],
 
@@ -50,12 +51,12 @@ const expected: ReadonlyArray<readonly [request: string, asked: string]> = [
   ['POST /api/agents/chat/stream', message],
   ['POST /api/convos/1/subagents/2/control', 'messageIp messageUser auth'],
   ['POST /api/schedules/1/run', 'messageIp messageUser auth'],
-  ['POST /api/ask/openAI', `${message} librechat-sse`],
-  ['POST /api/ask/gptPlugins/x', `${message} librechat-sse`],
-  ['POST /api/edit/anthropic', `${message} librechat-sse`],
-  ['POST /api/bedrock/chat', `${message} librechat-sse`],
-  ['POST /api/assistants/v2/chat', `${message} librechat-sse`],
-  ['POST /api/assistants/chat', `${message} librechat-sse`],
+  ['POST /api/ask/openAI', streamed],
+  ['POST /api/ask/gptPlugins/x', streamed],
+  ['POST /api/edit/anthropic', streamed],
+  ['POST /api/bedrock/chat', streamed],
+  ['POST /api/assistants/v2/chat', streamed],
+  ['POST /api/assistants/chat', streamed],
   ['POST /api/ask/openAI/abort', page],
   ['POST /api/edit/openAI/abort', page],
   ['POST /api/bedrock/chat/abort', page],
@@ -87,42 +88,62 @@ const expected: ReadonlyArray<readonly [request: string, asked: string]> = [
   ['DELETE /api/files', page],
   ['POST /api/skills/import', 'uploadIp uploadUser auth'],
   ['POST /api/skills/7/files', 'uploadIp uploadUser auth'],
-  ['POST /api/agents/v1/agents/7/files', 'uploadIp uploadUser'],
+  ['POST /api/agents/v1/agents/7/files', 'uploadIp uploadUser auth key'],
   ['POST /api/agents/tools/web/call', 'toolCallUser ua auth'],
 
   ['GET /api/agents', page],
   ['PATCH /api/agents/7', page],
   ['GET /api/permissions/agent/1', page],
   ['GET /api/assistants/v1', page],
-  ['POST /api/agents/v1/chat/completions', ''],
-  ['POST /api/agents/v1/responses', ''],
+  // For programs: no browser, a key of their own, and the budget that every message costs.
+  ['POST /api/agents/v1/chat/completions', 'messageIp messageUser auth key'],
+  ['POST /api/agents/v1/responses', 'messageIp messageUser auth key'],
+  ['POST /api/agents/v1/events', 'agentEventUser auth key'],
+  ['POST /api/agents/v1/events/bindings', 'agentEventUser auth key'],
+  ['GET /api/agents/v1/models', 'auth key'],
+  ['POST /api/prompts/groups/7/use', 'promptUseUser auth'],
+  ['POST /api/code-environments/pairings', 'pairingUser auth'],
   ['GET /api/user', ''],
   ['GET /', ''],
 ]
 
 t.test('the librechat preset asks of each route what the chat app would', async (t) => {
   const { policy } = await loadPolicy({ cwd: t.testdir({}), env })
-  const table = createRouteTable(policy.routes)
-  for (const [request, asked] of expected) {
-    const [method = '', path = ''] = request.split(' ')
-    const [entry] = table.match(method, path)?.entries ?? []
-    const found = entry === undefined
-      ? []
-      : [
-          ...entry.limiters.map(({ name }) => name),
-          entry.browserOnly === 'off' ? '' : entry.browserOnly,
-          entry.authRequired ? 'auth' : '',
-          entry.concurrency === undefined ? '' : 'slot',
-          entry.releases === undefined ? '' : ['releases', entry.releases.on, entry.releases.param].filter(Boolean).join(':'),
-          entry.login ? 'login' : '',
-          entry.reply === 'librechat-json' ? '' : entry.reply,
-        ]
-    t.equal(found.filter((word) => word !== '').join(' '), asked, request)
-  }
+  const asked = createAsked(policy)
+  for (const [request, wanted] of expected) t.equal(asked(request), wanted, request)
 })
 
 t.test('a switch turns its limiter off on every route', async (t) => {
   const { policy } = await loadPolicy({ cwd: t.testdir({}), env: { ...env, LIMIT_MESSAGE_IP: 'false', LIMIT_TTS: 'false' } })
   t.notOk(policy.limiters.has('messageIp') || policy.limiters.has('ttsIp') || policy.limiters.has('ttsUser'))
   t.ok(policy.limiters.has('sttIp'))
+})
+
+t.test('OPENID_REUSE_TOKENS brings two sources of who asks, and without it they are not there', async (t) => {
+  const sourcesOf = async (more: Record<string, string>) => {
+    const { policy } = await loadPolicy({ cwd: t.testdir({}), env: { ...env, ...more } })
+    return policy.identity
+  }
+  const openid = { OPENID_ISSUER: 'https://id.example', OPENID_CLIENT_ID: 'chat' }
+  t.equal((await sourcesOf(openid)).length, 2)
+  t.match((await sourcesOf({ ...openid, OPENID_REUSE_TOKENS: 'TRUE  # yes' })).slice(2), [
+    { from: [{ in: 'cookie', name: 'openid_user_id' }], jwt: { algorithms: ['HS256'], secret: 'r', claim: 'id' } },
+    {
+      from: [{ in: 'header', name: 'authorization', scheme: 'bearer' }],
+      jwt: { algorithms: ['RS256'], discovery: 'https://id.example', audience: ['chat'], claim: 'sub', qualified: false },
+    },
+  ])
+})
+
+t.test('whoever is half signed in is named by the two-factor token\'s own claim', async (t) => {
+  const { policy } = await loadPolicy({ cwd: t.testdir({}), env })
+  const route = policy.routes.find(({ match }) => match === 'POST /api/auth/2fa/verify-temp')
+  t.match(route?.identity, [{ from: [{ in: 'body', pointer: ['tempToken'] }], jwt: { secret: 's', claim: 'userId' } }])
+  t.notOk(policy.identity.some(({ jwt }) => jwt?.claim === 'userId'), 'nowhere else')
+})
+
+t.test('a wrong model is known by the chat app\'s own answer', async (t) => {
+  const { policy } = await loadPolicy({ cwd: t.testdir({}), env: { ...env, ILLEGAL_MODEL_REQ_SCORE: '7 # strict' } })
+  const when = { status: [200], event: 'error', value: { pointer: ['text'], equals: 'Illegal model request' } }
+  t.match(policy.outcomes.get('illegalModel'), { violation: 'illegal_model_request', score: 7, when })
 })

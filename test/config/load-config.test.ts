@@ -67,6 +67,9 @@ t.test('without anything given the librechat preset stands with its documented n
     'sttIp true 100 1 0 stt_limit',
     'sttUser true 50 1 0 stt_limit',
     `toolCallUser true 1 ${1 / 60} 0 tool_call_limit`,
+    'promptUseUser true 30 1  ',
+    'pairingUser true 5 60  ',
+    'agentEventUser true 40 1  ',
   ])
   t.match(settings, {
     gateway: { host: '0.0.0.0', port: 8080 },
@@ -93,7 +96,7 @@ t.test('the policy file chooses the preset before the environment does', async (
   const { document } = await load(t, { env, files: policyOf('preset: generic') })
   t.equal(document.preset, 'generic')
   t.strictSame(await mistakesOf(t, { env: { PORTCULLIS_PRESET: 'generics' } }), [
-    'environment PORTCULLIS_PRESET: found "generics", expected one of generic, librechat, did you mean "generic"?',
+    'environment PORTCULLIS_PRESET: found "generics", expected one of generic, hanzo-chat, librechat, did you mean "generic"?',
   ])
 })
 
@@ -206,7 +209,8 @@ t.test('secrets come from files too, and are shown nowhere', async (t) => {
   const files = { jwt: 'hunter22\n', empty: '', '.env': 'JWT_REFRESH_SECRET_FILE=jwt\nMY_TOKEN_FILE=jwt\n' }
   const text = 'exempt: { users: ["§{MY_TOKEN}"] }'
   const config = await load(t, { env: { JWT_SECRET_FILE: 'jwt' }, files: { ...files, ...policyOf(text) }, policyFile: 'p.yaml' })
-  t.strictSame(config.document.identity?.map(({ jwt }) => jwt?.secret), ['hunter22', 'hunter22'])
+  const secrets = config.document.identity?.flatMap(({ jwt }) => jwt?.secret ?? [])
+  t.strictSame(secrets, ['hunter22', 'hunter22', 'hunter22'])
   t.strictSame(config.document.exempt?.users, ['hunter22'])
   t.notMatch(JSON.stringify([config.variables, config.warnings]), /hunter22/)
   t.match(config.variables, [{ name: 'JWT_SECRET', text: '***', from: 'environment JWT_SECRET_FILE' }, {}])
@@ -241,7 +245,7 @@ t.test('chat.yaml outranks the environment, the policy file outranks it, and a m
     '  fileUploads: { userMax: 5, ipWindowInMinutes: 60 }',
     '  conversationsImport: { userMax: 6 }',
     '  tts: { ipMax: 7, userMax: 8 }',
-    '  agentEvents: { userMax: 1 }',
+    '  agentEvents: { userMax: 9, userWindowInMinutes: 2 }',
   ].join('\n').replaceAll('§', '$')
   const env = { FILE_UPLOAD_USER_MAX: '50', FILE_UPLOAD_IP_MAX: '99', LIMIT_TTS: 'false' }
   const files = { 'librechat.yaml': chat, 'chat.yaml': 'rateLimits: 5', ...policyOf('limiters: { importUser: { max: 3 } }') }
@@ -251,6 +255,7 @@ t.test('chat.yaml outranks the environment, the policy file outranks it, and a m
     uploadIp: { max: 99, window: 3_600_000 },
     importUser: { max: 6, enabled: true },
     ttsIp: { max: 7, enabled: false },
+    agentEventUser: { max: 9, window: 120_000 },
   })
   t.strictSame(warnings, [noMongo])
   const over = await load(t, { env: { LIMIT_IMPORT_USER: 'false' }, files, policyFile: 'p.yaml' })

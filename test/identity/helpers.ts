@@ -44,13 +44,24 @@ export function source (part: Partial<IdentitySource>): IdentitySource {
     apiKey: undefined,
     trustedPeers: undefined,
     secretHeader: undefined,
+    guest: false,
     group: [],
     ...part,
   }
 }
 
 export function hmacRules (part: Partial<JwtRules> = {}): JwtRules {
-  return { algorithms: ['HS256'], secret: SECRET, jwks: undefined, issuer: undefined, audience: [], claim: 'id', ...part }
+  return {
+    algorithms: ['HS256'],
+    secret: SECRET,
+    jwks: undefined,
+    discovery: undefined,
+    issuer: undefined,
+    audience: [],
+    claim: 'id',
+    qualified: false,
+    ...part,
+  }
 }
 
 interface SetUp extends Partial<Omit<IdentifierOptions, 'client' | 'sources'>> { readonly client?: Partial<ClientRules> }

@@ -11,6 +11,7 @@ export const BANS: BanPolicy = {
   scope: 'type',
   scoreTtlMs: 3_600_000,
   scoreAnonymous: true,
+  importFromBackend: false,
   address: { enabled: true, sharedBy: 5, withinMs: 3_600_000 },
 }
 
@@ -41,6 +42,7 @@ const POLICY: Policy = {
   },
   bans: BANS,
   limiters: new Map(),
+  outcomes: new Map(),
   concurrency: new Map(),
   browser: { violation: 'non_browser', score: 20 },
   routes: [],
@@ -57,9 +59,12 @@ const PLAN: Plan = {
   authRequired: false,
   browser: undefined,
   limiters: [],
+  forgiveMs: 0,
+  outcomes: [],
   concurrency: [],
   releases: [],
   accounts: [],
+  identity: [],
   headChecks: [],
   bodyChecks: [],
   lateChecks: [],

@@ -22,6 +22,7 @@ const POLICY = policyOf({
   durationMs: BAN_MS,
   interval: INTERVAL,
   scoreAnonymous: true,
+  importFromBackend: false,
   address: { enabled: true, sharedBy: SHARED_BY, withinMs: SHARED_WITHIN_MS },
 })
 /** Who sends it, and when, is filled in. */

@@ -37,6 +37,7 @@ t.test('librechat-json tells a refused message with all the numbers the client s
   t.match(body, {
     type: 'message_limit', max: 40, limiter: 'ip', windowInMinutes: 1, prev_count: 19, violation_count: 20,
     date: '2026-01-02T03:04:05.000Z', retryAfterSeconds: 30, requestId: 'req-1', ban: true, ban_duration: 7_200_000,
+    resetAt: now + 30_000,
   })
   t.equal(body.message, 'You have sent too many requests. Please try again in 30 seconds.')
 })
@@ -44,6 +45,13 @@ t.test('librechat-json tells a refused message with all the numbers the client s
 t.test('a limiter with a text of its own is quoted to the letter', async (t) => {
   const message = 'Too many login attempts, please try again after 5 minutes.'
   t.equal(JSON.parse(render({ ...limit, message }, options).body).message, message)
+})
+
+t.test('a refusal that is no violation has the name that the policy gives it, else its limiter\'s', async (t) => {
+  const { type, booking, ...quota } = limit
+  t.ok(type !== undefined && booking !== undefined)
+  t.match(JSON.parse(render({ ...quota, status: 402, replyType: 'GUEST_LIMIT' }, options).body), { type: 'GUEST_LIMIT', violation_count: 0 })
+  t.equal(JSON.parse(render(quota, options).body).type, 'messageIp')
 })
 
 t.test('librechat-json tells concurrency with limit and pendingRequests', async (t) => {
@@ -106,7 +114,7 @@ t.test('librechat-sse gives a ban fresh ids, and a non-browser one error frame',
   const [first, second] = framesOf(librechatSse.render(ban, context2).body)
   t.not(first?.data.message.messageId, 'm')
   t.not(first?.data.message.conversationId, 'c')
-  t.equal(JSON.parse(second?.data.text).type, 'ban')
+  t.equal(second?.data.text, '{"type":"ban"}')
   const reply = librechatSse.render(nonBrowser, context2)
   t.equal(reply.status, 200)
   t.same(framesOf(reply.body), [{ event: 'error', data: { message: 'Illegal request' } }])

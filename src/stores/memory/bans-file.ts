@@ -7,7 +7,7 @@ import { expectFormat, isRecord } from '../../files/own-file.js'
 
 const FORMAT = 1
 const PIECE = 1000
-const SOURCES: readonly unknown[] = ['auto', 'admin', 'mongo'] satisfies Ban['source'][]
+const SOURCES: readonly unknown[] = ['auto', 'admin', 'mongo', 'backend'] satisfies Ban['source'][]
 
 /** When these bans were last known to be those of a shared store. */
 export interface Contact {
@@ -54,7 +54,7 @@ export function isBan (value: unknown): value is Ban {
     (value['expiresAt'] === null || Number.isFinite(value['expiresAt'])) &&
     typeof value['source'] === 'string' &&
     Array.isArray(value['linked']) && value['linked'].every((subject) => typeof subject === 'string') &&
-    ['note', 'recorded'].every((member) => value[member] === undefined || typeof value[member] === 'string') &&
+    ['note', 'recorded', 'row', 'liftedRow'].every((member) => value[member] === undefined || typeof value[member] === 'string') &&
     (value['renewedAt'] === undefined || Number.isFinite(value['renewedAt']))
 }
 

@@ -1,16 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { BanBook, BanEvent } from '../../bans/contract.js'
+import { importedIdOf } from '../../bans/bans.js'
+import type { Ban, BanBook, BanEvent } from '../../bans/contract.js'
 import type { Clock } from '../../clock.js'
 import type { Log } from '../../log.js'
 import type { HealthState } from '../../telemetry/contract.js'
 import type { ScoreStore } from '../../violations/contract.js'
 import type { StoreGauge } from '../contract.js'
+import { createBackendRows } from './backend-rows.js'
 import { createBanCollection } from './ban-collection.js'
 import { receiptOf } from './ban-documents.js'
+import { createBanImport } from './ban-import.js'
 import { createBanQueue, type BanQueue } from './ban-queue.js'
 import { createBanSync, type BanSync } from './ban-sync.js'
 import { createContact } from './contact.js'
-import { createDeletionBell } from './deletion-bell.js'
+import { createDeletionBell, type Rung } from './deletion-bell.js'
 import { ensureExpiry } from './expiry.js'
 import { createLifter } from './lifter.js'
 import type { Mongo } from './mongo.js'
@@ -47,6 +50,8 @@ export interface BanRecordsDeps {
 export interface BanRecords {
   /** Does not wait for the server, which may be away. */
   start (): void
+  /** Whether the app's own bans are taken over (`bans.importFromBackend`); at first they are neither that nor lifted. */
+  importBans (isOn: boolean): void
   /** Writes what is waiting if the server is there; takes two seconds at most. Never rejects. */
   close (): Promise<void>
   health (): HealthState
@@ -55,7 +60,8 @@ export interface BanRecords {
 
 /** Wants a book that has been started: what is not in it yet is not written, and what it forgot is not lifted. */
 export function createBanRecords (deps: BanRecordsDeps): BanRecords {
-  const { mongo, book, scores, clock, log, random = Math.random, lookEveryMs = LOOK_EVERY_MS } = deps
+  const { mongo, scores, clock, log, random = Math.random, lookEveryMs = LOOK_EVERY_MS } = deps
+  const book = ownBans(deps.book)
   const collection = createBanCollection(mongo.logs)
   const queue = createBanQueue({ clock, maxEntries: deps.maxWaiting ?? MAX_WAITING })
   const recorder = createRecorder({ collection, book, queue, log })
@@ -63,18 +69,21 @@ export function createBanRecords (deps: BanRecordsDeps): BanRecords {
   const contact = createContact(log)
   const expiry = { sweepEveryMs: deps.sweepEveryMs ?? SWEEP_EVERY_MS, ensure: () => ensureExpiry(mongo.logs, log) }
   const sync = createBanSync({ collection, book, queue, recorder, lifter, expiry, clock, log })
+  const imports = createBanImport({ rows: createBackendRows(mongo.logs), book: deps.book, clock, log })
   const bell = createDeletionBell({ mongo, ring, log })
-  const schedule = createSchedule({ sync, bell, contact, lifter, lookEveryMs })
+  const schedule = createSchedule({ sync, imports, bell, contact, lifter, lookEveryMs })
   const rounds = createRounds(schedule.round)
   const waiting = () => countWaiting(book, queue, sync)
   let unsubscribe = () => {}
 
-  function ring (): void {
-    schedule.lookNext()
+  function ring (what: Rung): void {
+    if (what === 'ours') schedule.lookNext()
+    else schedule.importNext()
     rounds.wake(AFTER_BELL_MS)
   }
 
   function hear (event: BanEvent): void {
+    if (event.kind === 'placed' ? event.ban.source === 'backend' : event.imported === true) return
     const { dropped } = queue
     queue.add(event)
     if (dropped === 0 && queue.dropped > 0) {
@@ -94,8 +103,15 @@ export function createBanRecords (deps: BanRecordsDeps): BanRecords {
 
   return {
     start () {
-      unsubscribe = book.on(hear)
+      unsubscribe = deps.book.on(hear)
       rounds.wake(0)
+    },
+    importBans (isOn) {
+      imports.turn(isOn)
+      bell.listenToBackend(isOn)
+      schedule.importNext()
+      // A server that is away is asked at its own pace.
+      if (isOn && contact.isMade) rounds.wake(0)
     },
     async close () {
       unsubscribe()
@@ -108,8 +124,22 @@ export function createBanRecords (deps: BanRecordsDeps): BanRecords {
   }
 }
 
+/** The bans that documents are kept of: those of the app have theirs already. */
+function ownBans (book: BanBook) {
+  return {
+    all: { * [Symbol.iterator] (): Iterator<Ban> { for (const ban of book.all) if (isOwn(ban)) yield ban } },
+    get: (subject: string) => book.get(subject),
+    lift: book.lift.bind(book),
+    markRecorded: book.markRecorded.bind(book),
+  }
+}
+
+function isOwn ({ subject }: Ban): boolean {
+  return importedIdOf(subject) === undefined
+}
+
 /** A look at the whole book: for who asks now and then. */
-function countWaiting (book: BanBook, queue: BanQueue, { incarnation }: BanSync): number {
+function countWaiting (book: Pick<BanBook, 'all'>, queue: BanQueue, { incarnation }: BanSync): number {
   let waiting = queue.lifts
   for (const ban of book.all) {
     const { recorded } = ban

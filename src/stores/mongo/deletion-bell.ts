@@ -1,5 +1,6 @@
-import { MongoServerError, type ChangeStream } from 'mongodb'
+import { MongoServerError, type ChangeStream, type ChangeStreamDocument } from 'mongodb'
 import type { Log } from '../../log.js'
+import { BACKEND_KEYS } from './backend-row.js'
 import { faultOf } from './faults.js'
 import type { Mongo } from './mongo.js'
 
@@ -12,19 +13,30 @@ const REFUSED_AGAIN_MS = 10 * 60_000
 const BROKEN_AGAIN_MS = 2000
 const REOPENED_MS = 1000
 
-const DELETIONS = [{
-  $match: {
-    $or: [
-      { operationType: 'delete', 'documentKey._id': { $gte: 'portcullis:', $lt: 'portcullis;' } },
-      { operationType: { $in: ['drop', 'rename', 'dropDatabase', 'invalidate'] } },
-    ],
-  },
-}]
+const OURS = { $gte: 'portcullis:', $lt: 'portcullis;' } as const
+const DELETIONS = [
+  { operationType: 'delete', 'documentKey._id': OURS },
+  { operationType: { $in: ['drop', 'rename', 'dropDatabase', 'invalidate'] } },
+]
+/** What becomes of the app's own bans; of a deletion or a change the server says no more than which document it was. */
+const BACKENDS = [
+  { operationType: { $in: ['insert', 'replace'] }, 'fullDocument.key': BACKEND_KEYS },
+  { operationType: { $in: ['update', 'delete'] }, 'documentKey._id': { $not: OURS } },
+]
+const WITHIN_DOCUMENTS: readonly string[] = ['insert', 'replace', 'update', 'delete']
 
-/** Rings when something of ours was deleted, where the server can tell. What exactly, whoever hears it looks up. */
+/** What may have changed: documents of ours, or the app's own bans. */
+export type Rung = 'ours' | 'backend'
+
+/**
+ * Rings when something of ours was deleted, or the app's bans changed, where the server can tell. What exactly, whoever
+ * hears it looks up.
+ */
 export interface DeletionBell {
   /** Listens, unless it does already or was refused lately. Rejects while the server is away. */
   open (): Promise<void>
+  /** Whether to listen for the app's bans too; false at first. */
+  listenToBackend (isOn: boolean): void
   /** False: nobody would ring, or not yet for sure. */
   readonly isReliable: boolean
   close (): Promise<void>
@@ -32,20 +44,22 @@ export interface DeletionBell {
 
 export interface DeletionBellDeps {
   readonly mongo: Pick<Mongo, 'logs' | 'hasChangeStreams'>
-  readonly ring: () => void
+  readonly ring: (what: Rung) => void
   readonly log: Log
 }
 
 export function createDeletionBell ({ mongo, ring, log }: DeletionBellDeps): DeletionBell {
   let stream: ChangeStream | undefined
+  let hearsBackend = false
   let openedAt = 0
   let askAgainAt = 0
 
   function listen (): void {
-    const opened = mongo.logs.watch(DELETIONS, { maxAwaitTimeMS: AWAIT_MS })
+    const pipeline = [{ $match: { $or: hearsBackend ? [...DELETIONS, ...BACKENDS] : DELETIONS } }]
+    const opened = mongo.logs.watch(pipeline, { maxAwaitTimeMS: AWAIT_MS })
     stream = opened
     openedAt = performance.now()
-    opened.on('change', ({ operationType }) => operationType === 'invalidate' ? leave(opened) : ring())
+    opened.on('change', (change) => change.operationType === 'invalidate' ? leave(opened) : ring(ofWhom(change)))
     opened.on('error', (error: unknown) => {
       if (stream === opened) told(error)
       leave(opened)
@@ -67,7 +81,7 @@ export function createDeletionBell ({ mongo, ring, log }: DeletionBellDeps): Del
     stream = undefined
     left.close().catch(() => {})
     // What it would have told meanwhile must be looked up.
-    ring()
+    ring('ours')
   }
 
   return {
@@ -77,6 +91,12 @@ export function createDeletionBell ({ mongo, ring, log }: DeletionBellDeps): Del
       askAgainAt = performance.now() + (canWatch ? BROKEN_AGAIN_MS : REFUSED_AGAIN_MS)
       if (canWatch) listen()
     },
+    listenToBackend (isOn) {
+      if (hearsBackend === isOn) return
+      hearsBackend = isOn
+      if (stream !== undefined) leave(stream)
+      askAgainAt = Math.min(askAgainAt, performance.now())
+    },
     get isReliable () { return stream !== undefined && performance.now() - openedAt > SETTLED_MS },
     close: async () => {
       const last = stream
@@ -84,4 +104,10 @@ export function createDeletionBell ({ mongo, ring, log }: DeletionBellDeps): Del
       await last?.close().catch(() => {})
     },
   }
+}
+
+function ofWhom (change: ChangeStreamDocument): Rung {
+  if (!WITHIN_DOCUMENTS.includes(change.operationType) || !('documentKey' in change)) return 'ours'
+  const id: unknown = change.documentKey._id
+  return typeof id === 'string' && id.startsWith('portcullis:') ? 'ours' : 'backend'
 }

@@ -1,3 +1,4 @@
+import type { BanImport } from './ban-import.js'
 import type { BanSync } from './ban-sync.js'
 import type { Contact } from './contact.js'
 import type { DeletionBell } from './deletion-bell.js'
@@ -17,30 +18,45 @@ export interface Schedule {
   round (): Promise<number>
   /** The next round begins with a look. */
   lookNext (): void
+  /** The next round looks at the app's own bans. */
+  importNext (): void
 }
 
 export interface ScheduleDeps {
   readonly sync: Pick<BanSync, 'look' | 'write'>
+  readonly imports: Pick<BanImport, 'look'>
   readonly bell: Pick<DeletionBell, 'open' | 'isReliable'>
   readonly contact: Contact
   readonly lifter: Pick<Lifter, 'retry'>
   readonly lookEveryMs: number
 }
 
-export function createSchedule ({ sync, bell, contact, lifter, lookEveryMs }: ScheduleDeps): Schedule {
+export function createSchedule ({ sync, imports, bell, contact, lifter, lookEveryMs }: ScheduleDeps): Schedule {
   let lookAt = 0
+  /** How long the last look took. */
+  let tookMs = 0
   let writeAt = 0
   let mustLook = true
+  let mustImport = false
 
   async function look (): Promise<void> {
-    const began = performance.now()
     // What the bell rings for while we look wants another look.
     mustLook = false
     await bell.open()
+    const began = performance.now()
     await sync.look()
+    await importBans()
     await lifter.retry()
-    const paceMs = bell.isReliable ? LOOK_SELDOM_MS : Math.max(lookEveryMs, SHARE * (performance.now() - began))
+    // Of two looks the shorter: one alone may have had to connect, to confirm or to wait for a busy server.
+    const typicalMs = Math.min(tookMs, performance.now() - began)
+    tookMs = performance.now() - began
+    const paceMs = bell.isReliable ? LOOK_SELDOM_MS : Math.max(lookEveryMs, SHARE * typicalMs)
     lookAt = performance.now() + Math.min(paceMs, LOOK_SELDOM_MS)
+  }
+
+  async function importBans (): Promise<void> {
+    mustImport = false
+    await imports.look()
   }
 
   async function write (): Promise<void> {
@@ -59,6 +75,7 @@ export function createSchedule ({ sync, bell, contact, lifter, lookEveryMs }: Sc
     async round () {
       try {
         if (mustLook || performance.now() >= lookAt) await look()
+        else if (mustImport) await importBans()
         if (performance.now() >= writeAt) await write()
         return Math.max(0, lookAt - performance.now())
       } catch (error) {
@@ -68,5 +85,6 @@ export function createSchedule ({ sync, bell, contact, lifter, lookEveryMs }: Sc
       }
     },
     lookNext () { mustLook = true },
+    importNext () { mustImport = true },
   }
 }
