@@ -49,7 +49,7 @@ interface Surroundings { readonly mongo: Mongo, readonly clock: Clock, readonly 
 async function recordBans ({ bans, stores, metrics, health }: Foundation, around: Surroundings) {
   const { createBanRecords } = await import('../stores/mongo/ban-records.js')
   const records = createBanRecords({ ...around, book: bans, scores: stores.scores })
-  for (const { name, help, read, across } of records.gauges) metrics.gauge(name, help, read, across)
+  records.meters.forEach(metrics.add)
   health.register('mongodb', records.health)
   records.start()
   return records.close

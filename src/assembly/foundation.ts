@@ -60,8 +60,8 @@ export async function openFoundation (options: FoundationOptions): Promise<Found
 
 function tellOf ({ stores, bans, metrics, health }: Omit<Foundation, 'close'>): void {
   // Every process holds the same bans.
-  metrics.gauge('portcullis_bans_active', 'Bans in force', () => bans.size, 'max')
-  for (const { name, help, read, across } of stores.gauges) metrics.gauge(name, help, read, across)
+  metrics.add({ kind: 'gauge', name: 'portcullis_bans_active', help: 'Bans in force', read: () => bans.size, across: 'max' })
+  stores.meters.forEach(metrics.add)
   health.register('store', () => stores.health())
   health.register('bans', () => bans.backlog === 0
     ? { status: 'ok' }

@@ -39,7 +39,12 @@ export async function createPublicSide (options: PublicSideOptions): Promise<Pub
   stores.onLateCrossing?.(createLateBans({
     bans, rules: () => gateway.policy.bans, isExempt: (id) => gateway.access.isExemptUser({ id }), log,
   }))
-  metrics.gauge('portcullis_open_exchanges', 'Requests and WebSockets under way', () => rooms.open.size)
+  metrics.add({
+    kind: 'gauge',
+    name: 'portcullis_open_exchanges',
+    help: 'Requests and WebSockets under way',
+    read: () => rooms.open.size,
+  })
   return { gateway, drain: (graceMs) => drain(gateway, rooms.open, graceMs) }
 }
 

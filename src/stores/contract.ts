@@ -1,7 +1,7 @@
 import type { AddressUsers, BanStore } from '../bans/contract.js'
 import type { LeaseStore } from '../concurrency/contract.js'
 import type { CounterStore } from '../limits/contract.js'
-import type { GaugeAcross, HealthState } from '../telemetry/contract.js'
+import type { HealthState, Meter } from '../telemetry/contract.js'
 import type { Booking } from '../verdict/verdict.js'
 import type { Breach, ScoreStore } from '../violations/contract.js'
 
@@ -21,8 +21,8 @@ export interface Stores {
   readonly leases: LeaseStore
   readonly bans: BanStore
   readonly addressUsers: AddressUsers
-  /** Numbers for the operator, each a gauge: name, what it says, how to read it. */
-  readonly gauges: readonly StoreGauge[]
+  /** Numbers for the operator. */
+  readonly meters: readonly Meter[]
   /** How they are, for the readiness probe. */
   health (): HealthState
   /**
@@ -32,13 +32,4 @@ export interface Stores {
   onLateCrossing? (listener: (crossing: LateCrossing) => void | Promise<void>): void
   /** Flushes and stops. Never rejects: what fails is in the log. */
   close (): Promise<void>
-}
-
-export interface StoreGauge {
-  /** `portcullis_…` with its unit. */
-  readonly name: string
-  readonly help: string
-  read (): number
-  /** What several processes make of it; `sum` when absent. */
-  readonly across?: GaugeAcross
 }

@@ -51,7 +51,12 @@ export async function createPrimary (options: PrimaryOptions): Promise<Primary> 
   const states = createWorkerStates({
     count, ready: () => pool.ready, hasStarted: () => pool.hasStarted, own: metrics.snapshot,
   })
-  metrics.gauge('portcullis_workers', 'Worker processes that take connections', () => pool.ready.length)
+  metrics.add({
+    kind: 'gauge',
+    name: 'portcullis_workers',
+    help: 'Worker processes that take connections',
+    read: () => pool.ready.length,
+  })
   health.register('workers', states.health)
   try {
     const { dataDir, foundation } = ground

@@ -32,7 +32,7 @@ for (const weather of ['slow', 'lost', 'hangs', 'fails', 'broken'] as const) {
     t.ok(isNow(decision), 'nobody waits for what is known to be away')
     t.equal(callsTo(stores, 'counters.decide').length, sent)
     t.match(stores.health(), { status: 'degraded', reason: /^the shared store has been away for 0 s: / })
-    t.equal(stores.gauges[0]?.read(), 1)
+    t.equal(stores.meters[0]?.read(), 1)
     await comeBack(stores)
     t.notOk(stores.breaker.isOpen)
     t.same(stores.health(), { status: 'ok' })

@@ -85,8 +85,11 @@ t.test('numbers of several processes add up, those that all know do not, and end
     for (let n = 0; n < count; n++) metrics.request({ route: 'a', verdict: 'forwarded', mode: 'enforce' }, 20)
     metrics.storeDegraded('local')
     metrics.storeDeadline()
-    metrics.gauge('portcullis_bans_active', 'Bans in force', () => count + 4, 'max')
-    metrics.gauge('portcullis_open_exchanges', 'Open', () => count)
+    metrics.add({
+      kind: 'gauge', name: 'portcullis_bans_active', help: 'Bans in force', read: () => count + 4, across: 'max',
+    })
+    metrics.add({ kind: 'gauge', name: 'portcullis_open_exchanges', help: 'Open', read: () => count })
+    metrics.add({ kind: 'counter', name: 'portcullis_resyncs_total', help: 'Resyncs', read: () => count })
     // As it arrives from another process.
     snapshots.push(structuredClone(await metrics.snapshot()))
   }
@@ -99,6 +102,7 @@ t.test('numbers of several processes add up, those that all know do not, and end
     'portcullis_request_duration_seconds_bucket{le="0.025",route="a"}': 3,
     'portcullis_store_degraded_total{outcome="local"}': 2,
     portcullis_store_deadline_total: 2,
+    portcullis_resyncs_total: 3,
   }
   expect(await renderSum(snapshots), { ...lasting, portcullis_bans_active: 6, portcullis_open_exchanges: 3 })
   const past = await sumOfEnded([await sumOfEnded([[], snapshots[0] ?? []]), snapshots[1] ?? []])

@@ -6,16 +6,15 @@ import type { Clock } from '../../clock.js'
 import type { LeaseStore } from '../../concurrency/contract.js'
 import type { CounterStore } from '../../limits/contract.js'
 import type { Log } from '../../log.js'
-import type { HealthState } from '../../telemetry/contract.js'
+import type { HealthState, Meter } from '../../telemetry/contract.js'
 import type { ScoreStore } from '../../violations/contract.js'
-import type { StoreGauge } from '../contract.js'
 import { Breaker } from './breaker.js'
 import { guardCounters } from './counters.js'
 import { createGate } from './gate.js'
 import { createLeaseMemory } from './lease-memory.js'
 import { guardLeases } from './leases.js'
 import { createLocalStores, type LocalMakers, type LocalStores } from './local.js'
-import { gaugesOf, healthOf, tellOfChanges } from './report.js'
+import { metersOf, healthOf, tellOfChanges } from './report.js'
 import { guardScores } from './scores.js'
 import { createTally, type DegradedListener } from './tally.js'
 import { createViolationOutbox, type OnLateCrossing } from './violation-outbox.js'
@@ -64,7 +63,7 @@ export interface Pace {
 
 export interface GuardedStores extends SharedStores {
   readonly breaker: Pick<Breaker, 'isOpen' | 'absence' | 'onChange'>
-  readonly gauges: readonly StoreGauge[]
+  readonly meters: readonly Meter[]
   health (): HealthState
   /** Sets who places the bans that violations bring which the shared store hears of late. Until then nobody does. */
   onLateCrossing (listener: OnLateCrossing): void
@@ -97,7 +96,7 @@ export function guardStores (options: GuardOptions): GuardedStores {
     scores: guardScores({ ...shared, remote: remote.scores, local: local.scores }),
     leases: guardLeases({ ...shared, remote: remote.leases, local: local.leases }),
     breaker,
-    gauges: gaugesOf(breaker, outbox, memory),
+    meters: metersOf(breaker, outbox, memory),
     health: () => healthOf(breaker),
     onLateCrossing: (listener) => { placeLate = listener },
     close: async (withinMs) => {

@@ -2,9 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { BanBook, BanEvent } from '../../bans/contract.js'
 import type { Clock } from '../../clock.js'
 import type { Log } from '../../log.js'
-import type { HealthState } from '../../telemetry/contract.js'
+import type { HealthState, Meter } from '../../telemetry/contract.js'
 import type { ScoreStore } from '../../violations/contract.js'
-import type { StoreGauge } from '../contract.js'
 import { createBanCollection } from './ban-collection.js'
 import { receiptOf } from './ban-documents.js'
 import { createBanQueue, type BanQueue } from './ban-queue.js'
@@ -50,7 +49,7 @@ export interface BanRecords {
   /** Writes what is waiting if the server is there; takes two seconds at most. Never rejects. */
   close (): Promise<void>
   health (): HealthState
-  readonly gauges: readonly StoreGauge[]
+  readonly meters: readonly Meter[]
 }
 
 /** Wants a book that has been started: what is not in it yet is not written, and what it forgot is not lifted. */
@@ -104,7 +103,7 @@ export function createBanRecords (deps: BanRecordsDeps): BanRecords {
       if (queue.lifts > 0) log.warn({ lifts: queue.lifts }, 'documents of lifted bans stay in MongoDB until they expire')
     },
     health: () => contact.health(waiting()),
-    gauges: gaugesOf(queue, waiting),
+    meters: metersOf(queue, waiting),
   }
 }
 
@@ -118,16 +117,17 @@ function countWaiting (book: BanBook, queue: BanQueue, { incarnation }: BanSync)
   return waiting
 }
 
-function gaugesOf (queue: BanQueue, waiting: () => number): readonly StoreGauge[] {
+function metersOf (queue: BanQueue, waiting: () => number): readonly Meter[] {
   return [{
+    kind: 'gauge',
     name: 'portcullis_ban_documents_waiting',
     help: 'Changes of bans that are not in MongoDB yet',
     read: waiting,
     across: 'max',
   }, {
-    name: 'portcullis_ban_documents_dropped',
+    kind: 'counter',
+    name: 'portcullis_ban_documents_dropped_total',
     help: 'Lifts whose documents stay in MongoDB until they expire, since too many waited',
     read: () => queue.dropped,
-    across: 'max',
   }]
 }

@@ -8,11 +8,13 @@ import { createPause } from './pause.js'
 
 /** How long a read waits for news; a flush, which no read notices, is noticed after this time. */
 const BLOCK_MS = 1000
-/** An answer that is later than that does not come. */
+/** Later than this counts as no answer. */
 const SILENCE_MS = 2000
 const PULSE_EVERY_MS = 1000
 const SNAPSHOT_MS = 30_000
 const RETRY_FIRST_MS = 50
+/** A connection that breaks is known to be lost by the next attempt; failures beside a good one are news. */
+const TOLD_AFTER = 2
 const RETRY_MOST_MS = 1000
 /** Nothing should be able to differ after so long; if it does all the same, it ends. Renews the keys' expiry too. */
 const RESYNC_EVERY_MS = 6 * 3_600_000
@@ -22,6 +24,8 @@ const NOTE_CONTACT_EVERY_MS = 10 * 60_000
 export interface BanFeedOptions extends BanSyncOptions {
   readonly disk: MemoryBans
   readonly log: Log
+  /** False while the connection is known to be lost, which others tell of. */
+  isConnected (): boolean
   /** Breaks the connection that reads, so that an answer which does not come is not waited for; for good, or for now. */
   hangUp (isForGood: boolean): void
 }
@@ -59,6 +63,8 @@ class Feed implements BanFeed {
   #isClosed = false
   #isInStep = false
   #hasTold = false
+  /** In a row. */
+  #failures = 0
   #lagMs = 0
   #resyncs = 0
   /** Of the data that we are in step with. */
@@ -122,6 +128,7 @@ class Feed implements BanFeed {
     this.#firstTry.resolve()
     if (this.#hasTold) log.info({ bans: disk.bans.size, toSend: this.#outbox.size }, 'bans are in step with Redis again')
     this.#hasTold = false
+    this.#failures = 0
     return { generation, seq, id: lastId, syncedAt: performance.now(), stuckAt: undefined }
   }
 
@@ -180,11 +187,13 @@ class Feed implements BanFeed {
   }
 
   #lose (error: unknown): void {
+    const { log, isConnected } = this.#options
     this.#isInStep = false
-    if (this.#hasTold || this.#isClosed) return
+    this.#failures++
+    if (this.#hasTold || this.#isClosed || this.#failures < TOLD_AFTER || !isConnected()) return
     this.#hasTold = true
     const { message } = error as Error
-    this.#options.log.warn({ reason: message }, 'bans are not in step with Redis: those known here hold, changes elsewhere are not heard of')
+    log.warn({ reason: message }, 'bans are not in step with Redis: those known here hold, changes elsewhere are not heard of')
   }
 }
 

@@ -45,9 +45,10 @@ export function createRedisBans (options: RedisBansOptions): RedisBans {
   const reader = link.openBlocking()
   const remote = createRemoteBans({ link, feed: reader, newId })
   const local = createLocalBans({ disk, clock, log })
-  const outbox = createBanOutbox({ remote, local, clock, log })
+  const isConnected = () => link.isConnected
+  const outbox = createBanOutbox({ remote, local, clock, log, isConnected })
   const hangUp = (isForGood: boolean) => reader.disconnect(!isForGood)
-  const feed = createBanFeed({ remote, local, outbox, clock, disk, log, hangUp })
+  const feed = createBanFeed({ remote, local, outbox, clock, disk, log, isConnected, hangUp })
   link.onConnection((isConnected) => { if (isConnected) feed.wake() })
   let isFollowed = false
 
