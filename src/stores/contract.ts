@@ -26,10 +26,12 @@ export interface Stores {
   /** How they are, for the readiness probe. */
   health (): HealthState
   /**
-   * Where violations may be booked after their requests were answered: sets who places the bans that they bring.
-   * Absent: they never are.
+   * Where violations may be booked after their requests were answered: sets who places the bans that they bring, and who
+   * knows when a subject's ban was last lifted (0: never): what happened until then is forgiven. Absent: they never are.
    */
-  onLateCrossing? (listener: (crossing: LateCrossing) => void | Promise<void>): void
+  onLateCrossing? (
+    listener: (crossing: LateCrossing) => void | Promise<void>, liftedAt: (subject: string) => number
+  ): void
   /** Flushes and stops. Never rejects: what fails is in the log. */
   close (): Promise<void>
 }

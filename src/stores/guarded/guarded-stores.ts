@@ -17,7 +17,7 @@ import { createLocalStores, type LocalMakers, type LocalStores } from './local.j
 import { metersOf, healthOf, tellOfChanges } from './report.js'
 import { guardScores } from './scores.js'
 import { createTally, type DegradedListener } from './tally.js'
-import { createViolationOutbox, type OnLateCrossing } from './violation-outbox.js'
+import { createViolationOutbox, type LiftedAt, type OnLateCrossing } from './violation-outbox.js'
 
 /** Counts of an absence are kept so long after it: the windows of most rules are over by then. */
 const FORGET_AFTER_MS = 60 * 60_000
@@ -40,6 +40,8 @@ export interface GuardOptions {
   readonly connection: Connection
   /** A small write, so that a store that takes none shows it. Rejects when that fails. */
   probe (): Promise<unknown>
+  /** An error that a call's own data in the store brought about, and no absence. Absent: there are none such. */
+  isOfOneKey? (error: unknown): boolean
   /** Milliseconds that a request waits for a call at most. */
   readonly deadlineMs: number
   readonly metrics: DegradedListener
@@ -65,8 +67,8 @@ export interface GuardedStores extends SharedStores {
   readonly breaker: Pick<Breaker, 'isOpen' | 'absence' | 'onChange'>
   readonly meters: readonly Meter[]
   health (): HealthState
-  /** Sets who places the bans that violations bring which the shared store hears of late. Until then nobody does. */
-  onLateCrossing (listener: OnLateCrossing): void
+  /** Sets who places the bans that violations bring which the shared store hears of late, and who knows of lifts. */
+  onLateCrossing (listener: OnLateCrossing, liftedAt?: LiftedAt): void
   /** Tells the store what it can within the time. Before the connection is closed. Never rejects. */
   close (withinMs: number): Promise<void>
 }
@@ -79,12 +81,17 @@ export function guardStores (options: GuardOptions): GuardedStores {
   tellOfChanges(breaker, log)
 
   let placeLate: OnLateCrossing = () => {}
+  let lastLift: LiftedAt = () => 0
   const tally = createTally({ listener: metrics, clock, log })
-  const gate = createGate({ ...pace, breaker, deadlineMs: options.deadlineMs, tally })
+  const gate = createGate({ ...options, ...pace, breaker, tally })
   const local = createLocalStores(options.local)
   const parts = { ...pace, breaker, clock, log, random }
   const outbox = createViolationOutbox({
-    ...parts, remote: remote.scores, onEmpty: local.forgetScores, onLateCrossing: (crossing) => placeLate(crossing),
+    ...parts,
+    remote: remote.scores,
+    onEmpty: local.forgetScores,
+    onLateCrossing: (crossing) => placeLate(crossing),
+    liftedAt: (subject) => lastLift(subject),
   })
   const known = options.local.leases(local.scores)
   const memory = createLeaseMemory({ ...parts, remote: remote.leases, local: local.leases, known })
@@ -98,7 +105,7 @@ export function guardStores (options: GuardOptions): GuardedStores {
     breaker,
     meters: metersOf(breaker, outbox, memory),
     health: () => healthOf(breaker),
-    onLateCrossing: (listener) => { placeLate = listener },
+    onLateCrossing: (listener, liftedAt = lastLift) => { [placeLate, lastLift] = [listener, liftedAt] },
     close: async (withinMs) => {
       forgetting.stop()
       breaker.close()
