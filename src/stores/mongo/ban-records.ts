@@ -22,8 +22,8 @@ const SWEEP_EVERY_MS = 15_000
 const MAX_WAITING = 100_000
 const AFTER_BELL_MS = 100
 const AFTER_OWN_CHANGE_MS = 20
-/** Of another instance, which is about to write the same document. */
-const AFTER_REMOTE_CHANGE_MS = { least: 200, spread: 400 }
+/** Of another instance, which is about to write the same document, and to say so. */
+const AFTER_REMOTE_CHANGE_MS = { least: 500, spread: 500 }
 const CLOSE_MS = 2000
 
 export interface BanRecordsDeps {
@@ -64,7 +64,12 @@ export function createBanRecords (deps: BanRecordsDeps): BanRecords {
   const sync = createBanSync({ collection, book, queue, recorder, lifter, expiry, clock, log })
   const bell = createDeletionBell({ mongo, ring, log })
   const schedule = createSchedule({ sync, bell, contact, lifter, lookEveryMs })
-  const rounds = createRounds(schedule.round)
+  const rounds = createRounds(async () => {
+    const nextMs = await schedule.round()
+    return contact.isMade ? Math.min(nextMs, queue.remoteInMs) : nextMs
+  })
+  /** The same each time, so that the first to come is the first whose time has come. */
+  const afterRemoteMs = AFTER_REMOTE_CHANGE_MS.least + AFTER_REMOTE_CHANGE_MS.spread * random()
   const waiting = () => countWaiting(book, queue, sync)
   let unsubscribe = () => {}
 
@@ -75,14 +80,13 @@ export function createBanRecords (deps: BanRecordsDeps): BanRecords {
 
   function hear (event: BanEvent): void {
     const { dropped } = queue
-    queue.add(event)
+    queue.add(event, afterRemoteMs)
     if (dropped === 0 && queue.dropped > 0) {
       log.warn({}, 'too many lifts wait for MongoDB: documents of the further ones stay until they expire')
     }
     // A server that is away is asked at its own pace.
     if (!contact.isMade) return
-    const { least, spread } = AFTER_REMOTE_CHANGE_MS
-    rounds.wake(event.remote ? least + spread * random() : AFTER_OWN_CHANGE_MS)
+    rounds.wake(event.remote ? afterRemoteMs : AFTER_OWN_CHANGE_MS)
   }
 
   async function end (): Promise<void> {

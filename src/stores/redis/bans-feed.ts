@@ -2,8 +2,10 @@ import type { Log } from '../../log.js'
 import { TOO_LATE, within } from '../guarded/deadline.js'
 import type { MemoryBans } from '../memory/bans.js'
 import type { BanOutbox } from './bans-outbox.js'
-import type { RemoteBans } from './bans-remote.js'
+import { isOnTrack, type Position } from './bans-position.js'
+import type { Change, RemoteBans } from './bans-remote.js'
 import { syncBans, type BanSyncOptions } from './bans-sync.js'
+import { createBreath } from './breath.js'
 import { createPause } from './pause.js'
 
 /** How long a read waits for news; a flush, which no read notices, is noticed after this time. */
@@ -67,8 +69,8 @@ class Feed implements BanFeed {
   #failures = 0
   #lagMs = 0
   #resyncs = 0
-  /** Of the data that we are in step with. */
-  #generation: string | undefined
+  /** In the data that we are, or were last, in step with. */
+  #position: Position | undefined
   #notedAt = -Infinity
 
   constructor (options: BanFeedOptions) {
@@ -124,12 +126,12 @@ class Feed implements BanFeed {
     const { generation, seq, lastId } = await within(SNAPSHOT_MS, () => syncBans(this.#options, disk.contact))
     this.#resyncs++
     this.#isInStep = true
-    this.#generation = generation
+    this.#position = { generation, seq, id: lastId, syncedAt: performance.now(), stuckAt: undefined }
     this.#firstTry.resolve()
     if (this.#hasTold) log.info({ bans: disk.bans.size, toSend: this.#outbox.size }, 'bans are in step with Redis again')
     this.#hasTold = false
     this.#failures = 0
-    return { generation, seq, id: lastId, syncedAt: performance.now(), stuckAt: undefined }
+    return this.#position
   }
 
   /** Returns when something may have been missed; rejects when Redis is away. */
@@ -138,7 +140,7 @@ class Feed implements BanFeed {
     while (!this.#isClosed && performance.now() - position.syncedAt < RESYNC_EVERY_MS) {
       if (performance.now() - pulseAt >= PULSE_EVERY_MS) {
         pulseAt = performance.now()
-        if (!await this.#isAlive(position)) return
+        if (!isOnTrack(position, await within(SILENCE_MS, this.#remote.pulse))) return
         this.#outbox.sendAll()
         this.#noteContact()
       }
@@ -147,35 +149,31 @@ class Feed implements BanFeed {
   }
 
   async #readNews (position: Position): Promise<boolean> {
-    const { clock } = this.#options
     const read = () => this.#remote.read(position.id, BLOCK_MS)
+    const breath = createBreath()
     for (const change of await within(BLOCK_MS + SILENCE_MS, read).catch((error) => this.#giveUp(error))) {
+      if (breath.isDue) await breath.take()
+      if (this.#isClosed) return true
       if (change.n !== position.seq + 1) return false
-      position.seq = change.n
-      position.id = change.id
-      this.#outbox.receive(change)
-      this.#lagMs = Math.max(0, clock() - change.at)
+      this.#takeIn(change, position)
     }
     return true
   }
 
-  /** False when Redis has other data than it had, or the stream does not bring what it should. */
-  async #isAlive (position: Position): Promise<boolean> {
-    const { generation, seq } = await within(SILENCE_MS, this.#remote.pulse)
-    if (generation !== position.generation || seq < position.seq) return false
-    const stuckAt = seq > position.seq ? position.seq : undefined
-    const isStuck = stuckAt !== undefined && stuckAt === position.stuckAt
-    position.stuckAt = stuckAt
-    return !isStuck
+  #takeIn (change: Change, position: Position): void {
+    position.seq = change.n
+    position.id = change.id
+    this.#outbox.receive(change)
+    this.#lagMs = Math.max(0, this.#options.clock() - change.at)
   }
 
   #noteContact (): void {
     const { disk, clock } = this.#options
-    const generation = this.#generation
     // What waits was placed or lifted after the last contact: only so it is known that Redis never had it.
-    if (generation === undefined || this.#outbox.size > 0) return
+    if (this.#position === undefined || this.#outbox.size > 0) return
+    const { generation, seq } = this.#position
     const isNew = disk.contact?.generation !== generation
-    disk.contact = { generation, inStepAt: clock() }
+    disk.contact = { generation, seq, inStepAt: clock() }
     if (!isNew && performance.now() - this.#notedAt < NOTE_CONTACT_EVERY_MS) return
     this.#notedAt = performance.now()
     disk.file.touch()
@@ -195,14 +193,4 @@ class Feed implements BanFeed {
     const { message } = error as Error
     log.warn({ reason: message }, 'bans are not in step with Redis: those known here hold, changes elsewhere are not heard of')
   }
-}
-
-interface Position {
-  readonly generation: string
-  readonly syncedAt: number
-  /** Number and id of the last change that was taken in. */
-  seq: number
-  id: string
-  /** The number at which the last pulse found us behind Redis; undefined: we were not. */
-  stuckAt: number | undefined
 }

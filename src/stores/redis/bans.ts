@@ -81,8 +81,13 @@ export function createRedisBans (options: RedisBansOptions): RedisBans {
       const ranOut = subjects.map((subject) => disk.bans.get(subject)).filter((ban) => ban !== undefined)
       for (const { subject } of ranOut) disk.take(subject)
       disk.file.touch()
+      if (!link.isConnected) return
+      const now = clock()
+      const ended = ranOut.map((ban) => {
+        return { subject: ban.subject, json: JSON.stringify(ban), expiresAt: ban.expiresAt ?? now }
+      })
       // Whatever stays behind goes with the next snapshot.
-      if (link.isConnected) remote.sweep(ranOut.map((ban) => [ban.subject, JSON.stringify(ban)])).catch(() => {})
+      remote.sweep(ended, now).catch(() => {})
     },
     liftedAt: disk.liftedAt,
     follow: async (replica) => {

@@ -14,6 +14,7 @@ import { createRedisBans, type RedisBans } from './bans.js'
 import type { RedisLink } from './contract.js'
 import { createRedisCounters } from './counters.js'
 import { createDecider } from './decider.js'
+import { isOfOneKey } from './key-errors.js'
 import { createRedisLeases } from './leases.js'
 import { openRedisLink } from './link.js'
 import { createScoreMirror } from './score-mirror.js'
@@ -86,6 +87,7 @@ function createGuardedStores (
       counters: (local, leases) => createMemoryCounters({ scores: local, leases }),
     },
     connection: link,
+    isOfOneKey,
     probe: () => link.fast.set(probeKey, '1', 'PX', PROBE_KEPT_MS),
     deadlineMs,
     metrics,
