@@ -107,7 +107,7 @@ export interface Ground {
 
 /** Rejects when the data directory is not to be had, or its state cannot be read. */
 export async function openGround (
-  { settings, policy, clock, log, time }: PortcullisOptions, bans?: { wrap: FoundationOptions['wrapBans'] }
+  { settings, policy, clock, log, time }: PortcullisOptions, overhear?: FoundationOptions['overhear']
 ): Promise<Ground> {
   const { retentionMs } = policy
   const dataDir = await openDataDir(settings.dataDir)
@@ -115,7 +115,7 @@ export async function openGround (
   const opened: (() => Promise<void>)[] = [async () => dataDir.close()]
   const close = async () => { for (const end of opened.splice(0).reverse()) await end() }
   try {
-    const foundation = await openFoundation({ settings, ...files, time, wrapBans: bans?.wrap })
+    const foundation = await openFoundation({ settings, ...files, time, overhear })
     const journal = await createJournal({ ...files, onDropped: foundation.metrics.journalDropped })
     opened.push(journal.close, foundation.close)
     const database = await openAppDatabase({ uri: settings.store.mongoUri, clock, log })

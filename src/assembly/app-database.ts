@@ -56,7 +56,7 @@ async function recordBans (
 ): Promise<BanRecords> {
   const { createBanRecords } = await import('../stores/mongo/ban-records.js')
   const records = createBanRecords({ ...around, book: bans, scores: stores.scores })
-  for (const { name, help, read, across } of records.gauges) metrics.gauge(name, help, read, across)
+  records.meters.forEach(metrics.add)
   health.register('mongodb', records.health)
   records.start()
   return records

@@ -1,6 +1,6 @@
 /** What stands under the gateway and under the admin listener, whichever of them a process has. */
 import { createBanBook } from '../bans/bans.js'
-import type { BanBook, BanStore } from '../bans/contract.js'
+import type { BanBook } from '../bans/contract.js'
 import type { Clock } from '../clock.js'
 import type { Settings } from '../config/config.js'
 import type { Log } from '../log.js'
@@ -19,8 +19,8 @@ export interface FoundationOptions {
   readonly log: Log
   /** Whose clock a shared store goes by; its own, where nothing is said. */
   readonly time?: 'caller' | 'server' | undefined
-  /** Stands between the book and the store of the bans. */
-  readonly wrapBans?: ((store: BanStore, stores: Stores) => BanStore) | undefined
+  /** For a process that is one of several: puts an ear between its stores and those who use them. */
+  readonly overhear?: ((stores: Stores) => Stores) | undefined
 }
 
 export interface Foundation {
@@ -34,10 +34,10 @@ export interface Foundation {
 
 /** Opens the stores and reads the bans. Rejects when what the process needs to protect the backend cannot be read. */
 export async function openFoundation (options: FoundationOptions): Promise<Foundation> {
-  const { settings, clock, log, time = 'server', wrapBans } = options
+  const { settings, clock, log, time = 'server', overhear = (stores) => stores } = options
   const metrics = createMetrics()
-  const stores = await openStores({ ...options, settings: settings.store, time, metrics })
-  const bans = createBanBook({ store: wrapBans?.(stores.bans, stores) ?? stores.bans, clock, log })
+  const stores = overhear(await openStores({ ...options, settings: settings.store, time, metrics }))
+  const bans = createBanBook({ store: stores.bans, clock, log })
   try {
     await bans.start()
   } catch (error) {
@@ -60,8 +60,8 @@ export async function openFoundation (options: FoundationOptions): Promise<Found
 
 function tellOf ({ stores, bans, metrics, health }: Omit<Foundation, 'close'>): void {
   // Every process holds the same bans.
-  metrics.gauge('portcullis_bans_active', 'Bans in force', () => bans.size, 'max')
-  for (const { name, help, read, across } of stores.gauges) metrics.gauge(name, help, read, across)
+  metrics.add({ kind: 'gauge', name: 'portcullis_bans_active', help: 'Bans in force', read: () => bans.size, across: 'max' })
+  stores.meters.forEach(metrics.add)
   health.register('store', () => stores.health())
   health.register('bans', () => bans.backlog === 0
     ? { status: 'ok' }

@@ -1,7 +1,7 @@
 /** The gateway with all the rooms that a request walks through. */
 import { randomUUID } from 'node:crypto'
 import type { AccountDirectory } from '../accounts/contract.js'
-import { createBanPlacer, covers } from '../bans/bans.js'
+import { createBanPlacer } from '../bans/bans.js'
 import type { Clock } from '../clock.js'
 import { createGateway, type Gateway } from '../gateway/gateway.js'
 import { createOpenExchanges } from '../gateway/open-exchanges.js'
@@ -36,10 +36,16 @@ export async function createPublicSide (options: PublicSideOptions): Promise<Pub
   const rooms = createRooms(options)
   const { foundation: { metrics, bans, stores }, log } = options
   const gateway = await createGateway(options.policy, rooms)
-  stores.onLateCrossing?.(createLateBans({
+  const lateBans = createLateBans({
     bans, rules: () => gateway.policy.bans, isExempt: (id) => gateway.access.isExemptUser({ id }), log,
-  }))
-  metrics.gauge('portcullis_open_exchanges', 'Requests and WebSockets under way', () => rooms.open.size)
+  })
+  stores.onLateCrossing?.(lateBans, (subject) => bans.liftedAt(subject))
+  metrics.add({
+    kind: 'gauge',
+    name: 'portcullis_open_exchanges',
+    help: 'Requests and WebSockets under way',
+    read: () => rooms.open.size,
+  })
   return { gateway, drain: (graceMs) => drain(gateway, rooms.open, graceMs) }
 }
 
@@ -54,7 +60,7 @@ function createRooms ({ foundation, journal, accounts, clock, log }: PublicSideO
     newId: randomUUID,
   })
   const open = createOpenExchanges()
-  bans.on((event) => { if (event.kind === 'placed') open.closeFor(event.ban, covers) })
+  bans.on((event) => { if (event.kind === 'placed') open.closeFor(event.ban) })
   const refusals = createRefusalLog(log, clock)
   const knownKeys = createKnownKeys(clock)
   return { clock, log, metrics, open, refusals, accounts, bans, addressUsers, knownKeys, counters, leases, violations }

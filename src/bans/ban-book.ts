@@ -119,6 +119,10 @@ class Book implements BanBook, BanReplica {
     return this.#standing(this.#shelf.get(keptSubject(subject) ?? ''), this.#deps.clock())
   }
 
+  liftedAt (subject: string): number {
+    return Math.max(this.#deps.store.liftedAt(subject) ?? 0, this.#writer.liftedAt(subject) ?? 0)
+  }
+
   list (query: BanQuery = {}): BanPage | undefined {
     return listBans(this.#shelf, query, this.#deps.clock())
   }
@@ -138,17 +142,11 @@ class Book implements BanBook, BanReplica {
     await this.#writer.flush()
   }
 
-  get all (): Iterable<Ban> {
-    return this.#shelf.all
-  }
+  get all (): Iterable<Ban> { return this.#shelf.all }
 
-  get size (): number {
-    return this.#shelf.size
-  }
+  get size (): number { return this.#shelf.size }
 
-  get backlog (): number {
-    return this.#writer.backlog
-  }
+  get backlog (): number { return this.#writer.backlog }
 
   /** The ban itself while it holds; the first look after its end drops it. */
   #standing (ban: Ban | undefined, now: number): Ban | undefined {
@@ -166,8 +164,7 @@ class Book implements BanBook, BanReplica {
 
   /** Whoever places a ban means it to hold, though its instant may come from a clock behind that of the last lift. */
   #afterLifts (ban: Ban): Ban {
-    const { subject } = ban
-    const liftedAt = Math.max(this.#deps.store.liftedAt(subject) ?? 0, this.#writer.liftedAt(subject) ?? 0)
+    const liftedAt = this.liftedAt(ban.subject)
     return ban.createdAt > liftedAt ? ban : { ...ban, createdAt: liftedAt + 1 }
   }
 

@@ -142,6 +142,8 @@ export interface BanBook {
   lift (subject: string, options: LiftOptions): Promise<readonly string[]>
   /** The ban in force of exactly this subject, as it is kept. */
   get (subject: string): Ban | undefined
+  /** When the subject was last lifted, as far as that is remembered; 0: not at all. */
+  liftedAt (subject: string): number
   /** Every ban in memory as it is kept, for those who keep them elsewhere too. Some may have run out, or be pardoned. */
   readonly all: Iterable<Ban>
   /** Notes that the ban's document was acknowledged, if the ban still stands. Tells nobody; resolves when durable. */

@@ -1,5 +1,5 @@
 import { userIdOf } from '../identity/contract.js'
-import { addressSubject, networkSubject, readAddress } from '../identity/identity.js'
+import { addressSubject, networkSubject } from '../identity/identity.js'
 import { importedIdOf } from './imported.js'
 
 const ADDRESS = 'ip:'
@@ -27,14 +27,6 @@ export function keptSubject (subject: string): string | undefined {
 export function banSubject (text: string, ipv6Prefix: number): string | undefined {
   const exact = networkSubject(text)
   return exact === undefined || text.includes('/') ? exact : addressSubject(text, ipv6Prefix)
-}
-
-/** Whether a ban of `subject` (`ip:…`) holds for this address. */
-export function covers (subject: string, address: string): boolean {
-  const canonical = canonicalSubject(subject)
-  const host = readAddress(address)
-  if (canonical === undefined || host === undefined) return false
-  return networkSubject(`${host}/${shapeOf(canonical).bits}`) === canonical
 }
 
 /** Family and prefix length of a canonical `ip:` subject. */

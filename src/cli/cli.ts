@@ -16,7 +16,7 @@ export const MISUSED = 2
 export async function runCommand ({ argv, ...terminal }: Terminal & { argv: readonly string[] }): Promise<number> {
   const program = createProgram(terminal)
   try {
-    await program.parseAsync(argv.length === 0 ? ['start'] : [...argv], { from: 'user' })
+    await program.parseAsync(argv, { from: 'user' })
     return DONE
   } catch (error) {
     return failed(error, terminal)

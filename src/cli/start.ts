@@ -16,7 +16,7 @@ import { version } from './version.js'
 import { watchPolicy } from './watch-policy.js'
 
 const MAX_WORKERS = 64
-/** As which the primary warns. */
+/** Number under which the primary's own warnings are compared with those of its workers. */
 const PRIMARY = 0
 const ALONE = 'with the memory store every process would count for itself'
 
@@ -24,7 +24,7 @@ const DEFAULT_ADMIN = 'http://127.0.0.1:9090'
 
 /** `portcullis start` */
 export function addStart (program: Command, terminal: Terminal): void {
-  program.command('start')
+  program.command('start', { isDefault: true })
     .description('run the gateway; without UPSTREAM_URL, in front of the bundled demo chat backend')
     .option('--workers <n>', `processes that serve, 1 to ${MAX_WORKERS}; more than one needs Redis (REDIS_URI)`, '1')
     .action(async ({ workers }: { workers: string }, command: Command) => {
@@ -37,7 +37,7 @@ export function addStart (program: Command, terminal: Terminal): void {
       if (count === 0 || count > MAX_WORKERS) refuse(`a whole number from 1 to ${MAX_WORKERS}`)
       const first = await loadPolicy(terminal)
       const { store } = first.config.settings
-      if (count > 1 && store.redis === undefined) refuse(`1 unless REDIS_URI is set: ${ALONE}`)
+      if (count > 1 && store.redis === undefined) refuse(`1 while state is kept in memory (no REDIS_URI, or USE_REDIS=false): ${ALONE}`)
       return await start(terminal, { first, count })
     })
 }

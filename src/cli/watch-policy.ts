@@ -1,4 +1,5 @@
 import { watch } from 'chokidar'
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { ConfigErrors, storeChanges } from '../config/config.js'
 import { loadPolicy, type LoadedPolicy, type LoadPolicyOptions } from '../policy/load-policy.js'
@@ -30,21 +31,31 @@ export function watchPolicy (options: WatchOptions): PolicyWatcher {
   const { loaded, running, log, ...sources } = options
   let inForce = loaded
   let timer: NodeJS.Timeout | undefined
+  // What was written between the first reading and now no watcher has seen.
+  let mustCatchUp = true
   const watcher = watch([...loaded.config.watchFiles], { ignoreInitial: true })
   const apply = async () => {
     const next = await load(sources, log)
     if (next === undefined || watcher.closed) return
+    const hasMissed = !mustCatchUp || !isDeepStrictEqual(next.config, inForce.config)
+    mustCatchUp = false
+    if (!hasMissed) return
     running.reload(next.policy, next.config.document)
     tell(log, loaded, next)
     inForce = next
     watcher.add([...next.config.watchFiles])
   }
-  watcher.on('all', () => {
+  const applySoon = () => {
     clearTimeout(timer)
     timer = setTimeout(() => {
       apply().catch((err: unknown) => { log.error({ err }, 'the changed policy could not be applied') })
     }, SETTLE_MS)
+  }
+  watcher.on('all', () => {
+    mustCatchUp = false
+    applySoon()
   })
+  watcher.once('ready', applySoon)
   return {
     get loaded () { return inForce },
     ready: new Promise((resolve) => { watcher.once('ready', resolve) }),

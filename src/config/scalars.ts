@@ -63,9 +63,14 @@ export function expectedOf (rule: Rule): string {
     case 'choice': return `one of ${(rule.values ?? []).join(', ')}`
     case 'count': return isFixed(rule) ? String(rule.minimum) : `a whole number${range(rule)}`
     case 'number': return `a number${range(rule)}`
-    case 'duration': return `a duration such as 90s, 5m, 2h or 1d${rule.minimum === undefined ? '' : range(rule, ' ms')}`
+    case 'duration': return durationExpected(rule)
     case 'size': return 'a size such as 64KiB or 3MiB, or a number of bytes'
   }
+}
+
+function durationExpected (rule: Rule): string {
+  if (rule.maximum !== undefined && rule.maximum <= 60_000) return `a duration such as 50ms or 1s,${range(rule, ' ms')}`
+  return `a duration such as 90s, 5m, 2h or 1d${rule.minimum === undefined ? '' : range(rule, ' ms')}`
 }
 
 function isFixed ({ minimum, maximum }: Rule): boolean {

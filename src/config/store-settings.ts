@@ -5,7 +5,7 @@ import { readCertificates } from './authorities.js'
 import type { Told } from './decode.js'
 import { show } from './mistake.js'
 import type { Findings, Mistake } from './mistake.js'
-import { mistakeInMongoUri } from './mongo-uri.js'
+import { mistakeInMongoUri, mistakeInOptions } from './mongo-uri.js'
 import type { Pointers } from './pointers.js'
 import { readRedisPlace } from './redis-place.js'
 import type { RedisPlace } from './redis-place.js'
@@ -43,14 +43,14 @@ export async function readStores (store: PolicyDocument['store'], context: Store
   return Object.freeze({
     redis: url === undefined ? undefined : await readRedis(url, context),
     deadlineMs: store?.deadline ?? DEADLINE_MS,
-    mongoUri: readMongo(context),
+    mongoUri: await readMongo(context),
   })
 }
 
 /** Names of what changed though only a restart brings it into force. */
 export function storeChanges (before: StoreSettings, after: StoreSettings): string[] {
   return [
-    ...isDeepStrictEqual(before.redis, after.redis) ? [] : ['store.url'],
+    ...isDeepStrictEqual(before.redis, after.redis) ? [] : ['store.url or a variable of Redis'],
     ...before.deadlineMs === after.deadlineMs ? [] : ['store.deadline'],
     ...before.mongoUri === after.mongoUri ? [] : ['MONGO_URI'],
   ]
@@ -122,11 +122,11 @@ async function readAuthority ({ variables, findings, cwd }: StoreContext): Promi
   return ca
 }
 
-function readMongo ({ variables, findings }: StoreContext): string | undefined {
+async function readMongo ({ variables, findings }: StoreContext): Promise<string | undefined> {
   const variable = variables.get('MONGO_URI')
   if (variable === undefined) return undefined
   const uri = withoutComment(variable.text)
-  const told = mistakeInMongoUri(uri)
+  const told = mistakeInMongoUri(uri) ?? await mistakeInOptions(uri)
   if (told !== undefined) findings.mistakes.push(blame(variable, told))
   return told === undefined ? uri : undefined
 }

@@ -14,6 +14,9 @@ export interface Network {
   readonly family: 4 | 6
 }
 
+/** An address in numbers: four octets, or eight words of 16 bits. Empty: it is none. */
+export type AddressParts = readonly number[]
+
 type Parsed = ipaddr.IPv4 | ipaddr.IPv6
 
 /**
@@ -33,6 +36,27 @@ export function readAddress (text: string): string | undefined {
 /** @param address canonical text. @returns canonical text of the network's first address. */
 export function maskAddress (address: string, bits: number): string {
   return canonical(masked(parse(address), bits))
+}
+
+/** For who holds one address against many networks. */
+export function addressParts (text: string): AddressParts {
+  const address = readAddress(text)
+  if (address === undefined) return []
+  const parsed = parse(address)
+  return parsed instanceof ipaddr.IPv6 ? parsed.parts : parsed.octets
+}
+
+/** For who holds one network against many addresses: a few comparisons for each. */
+export function networkTest ({ base, bits, family }: Network): (parts: AddressParts) => boolean {
+  const start = addressParts(base)
+  const width = family === 4 ? 8 : 16
+  const whole = Math.floor(bits / width)
+  const shift = width - bits % width
+  return (parts) => {
+    if (parts.length !== start.length) return false
+    for (let i = 0; i < whole; i++) if (parts[i] !== start[i]) return false
+    return shift === width || (parts[whole] as number) >> shift === (start[whole] as number) >> shift
+  }
 }
 
 export function familyOf (address: string): 4 | 6 {

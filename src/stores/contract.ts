@@ -1,7 +1,7 @@
 import type { AddressUsers, BanStore } from '../bans/contract.js'
 import type { LeaseStore } from '../concurrency/contract.js'
 import type { CounterStore } from '../limits/contract.js'
-import type { GaugeAcross, HealthState } from '../telemetry/contract.js'
+import type { HealthState, Meter } from '../telemetry/contract.js'
 import type { Booking } from '../verdict/verdict.js'
 import type { Breach, ScoreStore } from '../violations/contract.js'
 
@@ -21,24 +21,17 @@ export interface Stores {
   readonly leases: LeaseStore
   readonly bans: BanStore
   readonly addressUsers: AddressUsers
-  /** Numbers for the operator, each a gauge: name, what it says, how to read it. */
-  readonly gauges: readonly StoreGauge[]
+  /** Numbers for the operator. */
+  readonly meters: readonly Meter[]
   /** How they are, for the readiness probe. */
   health (): HealthState
   /**
-   * Where violations may be booked after their requests were answered: sets who places the bans that they bring.
-   * Absent: they never are.
+   * Where violations may be booked after their requests were answered: sets who places the bans that they bring, and who
+   * knows when a subject's ban was last lifted (0: never): what happened until then is forgiven. Absent: they never are.
    */
-  onLateCrossing? (listener: (crossing: LateCrossing) => void | Promise<void>): void
+  onLateCrossing? (
+    listener: (crossing: LateCrossing) => void | Promise<void>, liftedAt: (subject: string) => number
+  ): void
   /** Flushes and stops. Never rejects: what fails is in the log. */
   close (): Promise<void>
-}
-
-export interface StoreGauge {
-  /** `portcullis_…` with its unit. */
-  readonly name: string
-  readonly help: string
-  read (): number
-  /** What several processes make of it; `sum` when absent. */
-  readonly across?: GaugeAcross
 }

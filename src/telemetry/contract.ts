@@ -19,14 +19,11 @@ export interface Metrics {
   /** Lines that the journal could not keep. */
   journalDropped (count: number): void
   /** The shared store was away and a rule's `onFailure` decided: `local`, `open`, `closed`. */
-  storeDegraded (outcome: string): void
+  storeDegraded (outcome: 'local' | 'open' | 'closed'): void
   /** The shared store did not answer within its deadline. */
   storeDeadline (): void
-  /**
-   * A number that is read when somebody asks. Names are `portcullis_…` with their unit; naming one twice is misuse.
-   * `across` says what several processes make of it: the sum, or, where each knows the same, the largest.
-   */
-  gauge (name: string, help: string, read: () => number, across?: GaugeAcross): void
+  /** A number that is read when somebody asks; naming one twice is misuse. */
+  add (meter: Meter): void
   /** Prometheus text exposition. */
   render (): Promise<string>
   /** Everything as it stands now, to be added to what other processes tell; survives a structured clone. */
@@ -34,8 +31,17 @@ export interface Metrics {
   readonly contentType: string
 }
 
-/** `sum` when absent. */
-export type GaugeAcross = 'sum' | 'max'
+/** A number that somebody else keeps, for the operator. */
+export interface Meter {
+  /** `counter`: counts since the start of the process and never falls. */
+  readonly kind: 'gauge' | 'counter'
+  /** `portcullis_…` with its unit; of a counter with `_total`. */
+  readonly name: string
+  readonly help: string
+  read (): number
+  /** What several processes make of a gauge: the sum, or, where each knows the same, the largest. `sum` when absent. */
+  readonly across?: 'sum' | 'max'
+}
 
 /** One process's metrics as values, each with its name and kind. */
 export type MetricsSnapshot = readonly MetricValues[]

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import type { GaugeAcross, Metrics } from './contract.js'
+import type { Meter, Metrics } from './contract.js'
 import { valuesOf } from './sum-metrics.js'
 
 /** Seconds. Chats answer in milliseconds when refused and in minutes when a model thinks. */
@@ -26,7 +26,7 @@ export function createMetrics ({ processMetrics = true }: MetricsOptions = {}): 
     journalDropped: (count) => meters.dropped.inc(count),
     storeDegraded: (outcome) => meters.degraded.inc({ outcome }),
     storeDeadline: () => meters.deadlines.inc(),
-    gauge: (name, help, read, across = 'sum') => registerGauge(registry, { name, help, read, across }),
+    add: (meter) => register(registry, meter),
     render: () => registry.metrics(),
     snapshot: async () => valuesOf(await registry.getMetricsAsJSON()),
     contentType: registry.contentType,
@@ -82,15 +82,21 @@ function createStoreMeters (registers: Registry[]) {
   }
 }
 
-interface GaugeOptions {
-  readonly name: string
-  readonly help: string
-  readonly read: () => number
-  readonly across: GaugeAcross
-}
-
-function registerGauge (registry: Registry, { name, help, read, across }: GaugeOptions): void {
-  const gauge: Gauge = new Gauge({
-    name, help, aggregator: across, registers: [registry], collect: (): void => gauge.set(read()),
+function register (registry: Registry, { kind, name, help, read, across = 'sum' }: Meter): void {
+  const registers = [registry]
+  if (kind === 'gauge') {
+    const gauge: Gauge = new Gauge({
+      name, help, aggregator: across, registers, collect: (): void => gauge.set(read()),
+    })
+    return
+  }
+  const counter: Counter = new Counter({
+    name,
+    help,
+    registers,
+    collect: (): void => {
+      counter.reset()
+      counter.inc(read())
+    },
   })
 }

@@ -2,6 +2,7 @@ import type { Worker } from 'node:cluster'
 import type { Socket } from 'node:net'
 import type { MetricsSnapshot } from '../telemetry/contract.js'
 import type { FromWorker, ToWorker, WorkerState } from './messages.js'
+import { isFromWorker } from './read-message.js'
 
 /** Whoever asks for numbers waits no longer for one worker. */
 const ASK_MS = 500
@@ -9,6 +10,8 @@ const ASK_MS = 500
 export interface MemberEvents {
   /** Everything but answers and receipts, which the member deals with. */
   onMessage (member: Member, message: FromWorker): void
+  /** It has sent something that no worker says. */
+  onNonsense (member: Member): void
   /** It did not take this connection: it is leaving, or gone. */
   onReturned (socket: Socket): void
 }
@@ -34,7 +37,10 @@ export class Member {
     this.startedAt = now
     this.#process = process
     this.#events = events
-    process.on('message', (message: FromWorker) => this.#receive(message))
+    process.on('message', (message: unknown) => {
+      if (isFromWorker(message)) this.#receive(message)
+      else events.onNonsense(this)
+    })
     // A channel that breaks is told of by the end of the process.
     process.on('error', () => {})
   }

@@ -26,7 +26,12 @@ export type ToWorker =
   | { readonly kind: 'policy', readonly document: PolicyDocument }
   /** So many records have reached the journal. */
   | { readonly kind: 'journalKept', readonly count: number }
+  /** Another process has placed or lifted them. */
   | { readonly kind: 'bans', readonly changes: BanChanges }
+  /** The changes of that number are safe, or, with a reason, are not. */
+  | { readonly kind: 'bansKept', readonly id: number, readonly reason: string | undefined }
+  /** A subject's scores (of one type) were set to 0: what this worker counted and did not tell Redis yet is void. */
+  | { readonly kind: 'reset', readonly subject: string, readonly type: string | undefined }
   | { readonly kind: 'ask', readonly id: number }
   /** Every connection before it is to be served to its end. */
   | { readonly kind: 'stop', readonly graceMs: number }
@@ -37,7 +42,8 @@ export type FromWorker =
   | { readonly kind: 'taken', readonly id: number }
   | { readonly kind: 'returned', readonly id: number }
   | { readonly kind: 'journal', readonly records: readonly ViolationRecord[] }
-  | { readonly kind: 'bans', readonly changes: BanChanges }
+  /** To be kept and passed on; answered with `bansKept`. */
+  | { readonly kind: 'bans', readonly id: number, readonly changes: BanChanges }
   /** A line for the log that other processes may have too. */
   | { readonly kind: 'warning', readonly line: string }
   | { readonly kind: 'answer', readonly id: number, readonly state: WorkerState }

@@ -8,6 +8,7 @@ import { createAccess, type Access } from '../bans/bans.js'
 import type { PolicyDocument } from '../config/config.js'
 import type { Policy } from '../policy/contract.js'
 import { openGround, type Ground, type Listening, type PortcullisOptions, type Running } from '../portcullis.js'
+import type { Stores } from '../stores/contract.js'
 import { createBanRelay, type BanRelay } from './ban-relay.js'
 import type { Member } from './member.js'
 import type { FromWorker } from './messages.js'
@@ -45,13 +46,18 @@ export async function createPrimary (options: PrimaryOptions): Promise<Primary> 
     onReady: listener.resume,
     onEnd: (member) => { states.ended(member.metrics) },
   })
-  const relay = createBanRelay({ send: (changes) => pool.tellAll({ kind: 'bans', changes }) })
-  const ground: Ground = await openGround(options, relay)
+  const relay = createBanRelay({ share: async (changes) => { pool.tellAll({ kind: 'bans', changes }) } })
+  const ground: Ground = await openGround(options, (stores) => overhear(stores, { relay, pool }))
   const { metrics, health } = ground.foundation
   const states = createWorkerStates({
     count, ready: () => pool.ready, hasStarted: () => pool.hasStarted, own: metrics.snapshot,
   })
-  metrics.gauge('portcullis_workers', 'Worker processes that take connections', () => pool.ready.length)
+  metrics.add({
+    kind: 'gauge',
+    name: 'portcullis_workers',
+    help: 'Worker processes that take connections',
+    read: () => pool.ready.length,
+  })
   health.register('workers', states.health)
   try {
     const { dataDir, foundation } = ground
@@ -107,9 +113,21 @@ function receive (member: Member, message: FromWorker, { ground, relay, pool, on
     for (const record of message.records) ground.journal.append(record)
     member.tell({ kind: 'journalKept', count: message.records.length })
   } else if (message.kind === 'bans') {
-    relay.receive(message.changes)
-    pool.tellAll(message, member)
+    const { id, changes } = message
+    const answer = (reason?: string) => member.tell({ kind: 'bansKept', id, reason })
+    relay.receive(changes).then(() => answer(), (error: Error) => answer(error.message))
+    pool.tellAll({ kind: 'bans', changes }, member)
   } else if (message.kind === 'warning') onWarning(message.line, member.number)
+}
+
+/** What the operator does here is done in all workers, also while Redis cannot tell them. */
+function overhear (stores: Stores, { relay, pool }: Pick<Common, 'relay' | 'pool'>): Stores {
+  const { scores } = stores
+  const reset = (subject: string, type?: string) => {
+    pool.tellAll({ kind: 'reset', subject, type })
+    return scores.reset(subject, type)
+  }
+  return { ...stores, bans: relay.wrap(stores.bans), scores: { ...scores, reset } }
 }
 
 interface InForce {

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { isRecord } from '../files/own-file.js'
+import { parseJson } from '../parse-json.js'
 
 /** What several processes notice together they say within this time. */
 const TOGETHER_MS = 10_000
@@ -35,7 +36,7 @@ export function createSharedWarnings (now: () => number): SharedWarnings {
 
 /** The same event is not counted or timed alike by all who see it, so numbers do not tell warnings apart. */
 function keyOf (line: string): string {
-  const content: unknown = JSON.parse(line)
+  const content = parseJson(line)
   if (!isRecord(content)) return line
   return JSON.stringify(Object.entries(content).flatMap(([name, value]) => {
     if (APART.has(name) || typeof value === 'number') return []

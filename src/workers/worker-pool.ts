@@ -89,10 +89,14 @@ export class WorkerPool {
   }
 
   #startWorker (number: number): void {
-    const { fork, onReturned } = this.#options
+    const { fork, onReturned, log } = this.#options
     const worker = fork(number)
     const member = new Member(worker, {
-      number, now: performance.now(), onReturned, onMessage: (from, message) => this.#receive(from, message),
+      number,
+      now: performance.now(),
+      onReturned,
+      onMessage: (from, message) => this.#receive(from, message),
+      onNonsense: ({ pid }) => log.error({ worker: number, workerPid: pid }, 'a worker has sent what cannot be read'),
     })
     this.#members.add(member)
     worker.once('exit', (code: number | null, signal: string | null) => this.#ended(member, { code, signal }))

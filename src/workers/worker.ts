@@ -14,6 +14,7 @@ import { compilePolicy } from '../policy/compile.js'
 import type { Policy } from '../policy/contract.js'
 import { createLogger } from '../telemetry/logger.js'
 import { createBanRelay, type BanRelay } from './ban-relay.js'
+import { createBanSender, type BanSender } from './ban-sender.js'
 import { openChannel, type Channel } from './channel.js'
 import { createJournalSender, type JournalSender } from './journal-sender.js'
 import type { Begin, ToWorker } from './messages.js'
@@ -49,6 +50,7 @@ interface Parts {
   readonly channel: Channel
   readonly log: Logger
   readonly journal: JournalSender
+  readonly bans: BanSender
   readonly relay: BanRelay
   readonly foundation: Foundation
   readonly database: AppDatabase
@@ -71,10 +73,16 @@ async function hello (channel: Channel): Promise<{ readonly begin: Begin, readon
 async function build (begin: Begin, { channel, log }: Pick<Parts, 'channel' | 'log'>): Promise<Parts> {
   const { settings, document, bans: known } = begin
   const policy = policyOf(document)
-  const relay = createBanRelay({ send: (changes) => channel.send({ kind: 'bans', changes }), known })
+  const bans = createBanSender((id, changes) => channel.send({ kind: 'bans', id, changes }))
+  const relay = createBanRelay({ share: bans.share, known })
   const clock = systemClock
   const foundation = await openFoundation({
-    settings, dataDir: undefined, retentionMs: policy.retentionMs, clock, log, wrapBans: relay.wrap,
+    settings,
+    dataDir: undefined,
+    retentionMs: policy.retentionMs,
+    clock,
+    log,
+    overhear: (stores) => ({ ...stores, bans: relay.wrap(stores.bans) }),
   })
   const journal = createJournalSender({
     send: (records) => channel.send({ kind: 'journal', records }), onDropped: foundation.metrics.journalDropped,
@@ -86,7 +94,7 @@ async function build (begin: Begin, { channel, log }: Pick<Parts, 'channel' | 'l
   await app.ready()
   // The server never listens itself; by this event it begins to mind slow and idle connections.
   app.server.emit('listening')
-  return { channel, log, journal, relay, foundation, database, side }
+  return { channel, log, journal, bans, relay, foundation, database, side }
 }
 
 async function serve (parts: Parts, early: readonly ToWorker[]): Promise<void> {
@@ -128,15 +136,25 @@ function take (id: number, socket: Socket | undefined, { channel, side, isOver }
   side.gateway.app.server.emit('connection', socket)
 }
 
-function obey ({ channel, journal, relay, foundation, side, log }: Parts, message: ToWorker): void {
+function obey (parts: Parts, message: ToWorker): void {
+  const { journal, bans, side, log } = parts
   if (message.kind === 'policy') side.gateway.reload(policyOf(message.document))
   else if (message.kind === 'journalKept') journal.kept(message.count)
-  else if (message.kind === 'bans') relay.receive(message.changes)
+  else if (message.kind === 'bansKept') bans.answered(message.id, message.reason)
+  else {
+    follow(parts, message).catch((err: unknown) => {
+      log.error({ err, kind: message.kind }, 'this worker could not do what the primary said')
+    })
+  }
+}
+
+async function follow ({ channel, relay, foundation }: Parts, message: ToWorker): Promise<void> {
+  const { metrics, health, stores: { scores } } = foundation
+  if (message.kind === 'bans') await relay.receive(message.changes)
+  else if (message.kind === 'reset') await scores.reset(message.subject, message.type)
   else if (message.kind === 'ask') {
-    const { metrics, health } = foundation
-    Promise.all([metrics.snapshot(), health.report()])
-      .then(([metrics, health]) => channel.send({ kind: 'answer', id: message.id, state: { metrics, health } }))
-      .catch((err: unknown) => log.error({ err }, 'this worker could not tell how it is'))
+    const [numbers, report] = await Promise.all([metrics.snapshot(), health.report()])
+    channel.send({ kind: 'answer', id: message.id, state: { metrics: numbers, health: report } })
   }
 }
 

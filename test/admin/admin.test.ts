@@ -224,7 +224,7 @@ t.test('the API describes itself in OpenAPI 3.1', async (t) => {
 
 t.test('a failure of ours is told to the log, not to the caller', async (t) => {
   const { ask, log, metrics } = await startAdmin(t)
-  metrics.gauge('portcullis_odd', 'Odd', () => { throw new Error('s3cret detail') })
+  metrics.add({ kind: 'gauge', name: 'portcullis_odd', help: 'Odd', read: () => { throw new Error('s3cret detail') } })
   const answer = await ask('/metrics')
   t.equal(answer.status, 500)
   t.notMatch(answer.text, /s3cret/)

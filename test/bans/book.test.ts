@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { covers, createBanBook, mergeBans, parseBanDuration, placedAtOf } from '../../src/bans/bans.js'
+import { createBanBook, mergeBans, parseBanDuration, placedAtOf } from '../../src/bans/bans.js'
 import type { Ban, BanEvent, BanReplica } from '../../src/bans/contract.js'
 import { banOf, HOUR, keptLog, keptStore, manualClock, MINUTE, T0 } from './ban-rig.js'
 
@@ -56,8 +56,6 @@ t.test('address bans match by address, by IPv6 network and by CIDR of any length
   t.equal(find(undefined, '11.0.0.1'), undefined)
   await book.place([banOf('ip:11.0.0.0/9')])
   t.equal(find(undefined, '11.0.0.1'), 'ip:11.0.0.0/9', 'a length that was not in use when the address was last seen')
-  t.ok(covers('ip:10.0.0.0/8', '10.9.9.9') && covers('ip:10.9.9.9', '10.9.9.9') && covers('ip:2001:db8::/64', '2001:db8::9'))
-  t.notOk(covers('ip:10.0.0.0/8', '11.0.0.1') || covers('ip:10.0.0.0/8', '::a00:1') || covers('ip:10.0.0.0/8', ''))
 })
 
 t.test('a ban ends by itself: the first look after its end passes, and its record goes', async (t) => {

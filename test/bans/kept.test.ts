@@ -31,12 +31,12 @@ t.test('lifts are kept beside the bans for a day, the later of two of one subjec
 t.test('lifts that the shared store may not have heard of are kept longer', async (t) => {
   const dataDir = t.testdir()
   const { bans, clock } = await openBans(t, dataDir)
-  bans.contact = { generation: 'g', inStepAt: T0 }
+  bans.contact = { generation: 'g', seq: 7, inStepAt: T0 }
   await bans.remove([liftOf('user:unsent', T0 + HOUR), liftOf('user:old', T0 - 26 * HOUR)])
   clock.advance(100 * HOUR)
   await bans.save([])
-  t.same(await readJson(dataDir), { $format: 1, bans: [], lifts: { 'user:unsent': T0 + HOUR }, contact: { generation: 'g', inStepAt: T0 } })
-  t.same((await openBans(t, dataDir)).bans.contact, { generation: 'g', inStepAt: T0 })
+  t.same(await readJson(dataDir), { $format: 1, bans: [], lifts: { 'user:unsent': T0 + HOUR }, contact: { generation: 'g', seq: 7, inStepAt: T0 } })
+  t.same((await openBans(t, dataDir)).bans.contact, { generation: 'g', seq: 7, inStepAt: T0 })
 })
 
 t.test('files of before, and records that later versions add, are read', async (t) => {
@@ -54,6 +54,8 @@ t.test('files of before, and records that later versions add, are read', async (
   const again = await openBans(t, dataDir)
   t.same([...again.bans.lifts], [['user:3', T0]])
   t.equal(again.bans.contact, undefined)
+  await writeFile(join(dataDir, FILE), JSON.stringify({ $format: 1, bans: [], contact: { generation: 'g', inStepAt: T0 } }))
+  t.same((await openBans(t, dataDir)).bans.contact, { generation: 'g', seq: 0, inStepAt: T0 }, 'of before changes were counted')
 })
 
 t.test('lifts are bounded: the oldest are forgotten', async (t) => {

@@ -21,7 +21,8 @@ t.test('a wrong line and a wrong setting end before anything is started, with 2 
     const err = `error: --workers: found "${workers}", expected a whole number from 1 to 64\n`
     t.strictSame(await start([`--workers=${workers}`]), { code: 2, out: '', err })
   }
-  const alone = 'expected 1 unless REDIS_URI is set: with the memory store every process would count for itself\n'
+  const alone = 'expected 1 while state is kept in memory (no REDIS_URI, or USE_REDIS=false): ' +
+    'with the memory store every process would count for itself\n'
   t.strictSame(await start(['--workers=2']), { code: 2, out: '', err: `error: --workers: found "2", ${alone}` })
   const unused = { REDIS_URI: 'redis://127.0.0.1', USE_REDIS: 'false' }
   t.match(await start(['--workers', '64'], unused), { code: 2, err: `error: --workers: found "64", ${alone}` })
@@ -30,6 +31,39 @@ t.test('a wrong line and a wrong setting end before anything is started, with 2 
     out: '',
     err: 'environment LOG_LEVEL: found "loud", expected one of trace, debug, info, warn, error, fatal, silent\n',
   })
+})
+
+t.test('options of start are taken without its name, and a name that is none is told', async (t) => {
+  const run = async (...argv: string[]) => {
+    const err = sink()
+    const code = await runCommand({ argv, env: {}, cwd: t.testdir({}), stdout: sink().stream, stderr: err.stream })
+    return { code, err: err.text() }
+  }
+  t.match(await run('--workers', '0'), { code: 2, err: /--workers: found "0"/ })
+  t.match(await run('strat'), { code: 2 })
+})
+
+t.test('what was written while the gateway started is in force soon after', async (t) => {
+  const cwd = t.testdir({ 'p.yaml': 'preset: generic\n' })
+  const policyFile = join(cwd, 'p.yaml')
+  const options = { cwd, env: { UPSTREAM_URL: 'http://127.0.0.1:1' }, policyFile }
+  const modes: string[] = []
+  const log = createLogger({ destination: sink().stream })
+  const watch = async () => {
+    const loaded = await loadPolicy(options)
+    await writeFile(policyFile, 'preset: generic\nmode: observe\n')
+    return watchPolicy({ ...options, running: { reload: ({ mode }: Policy) => { modes.push(mode) } }, log, loaded })
+  }
+  const watchers = [await watch()]
+  t.teardown(() => Promise.all(watchers.map((watcher) => watcher.close())))
+  t.ok(await until(() => modes.includes('observe'), 10_000))
+  await watchers[0]?.close()
+  modes.length = 0
+  watchers.push(await watch())
+  await watchers[1]?.ready
+  await writeFile(policyFile, 'preset: generic\nmode: off\n')
+  t.ok(await until(() => modes.includes('off'), 10_000))
+  t.same(modes, ['off'], 'what was read already is not applied again')
 })
 
 t.test('certificates that come with a changed policy are watched from then on', async (t) => {

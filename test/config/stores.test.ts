@@ -187,6 +187,13 @@ t.test('MONGO_URI is taken when it can be read', async (t) => {
     t.notMatch(told, /s3|cret/)
     t.strictSame(more, [])
   }
+  for (const option of ['foo=s3cret', 'tls=maybe', 'w=-x&foo=1']) {
+    const [told = ''] = await mistakesOf(t, { env: { MONGO_URI: `mongodb://u:foo@m/a?${option}` } })
+    t.match(told, /^environment MONGO_URI: found an address .*, expected an address with options that the MongoDB driver knows$/)
+    t.notMatch(told, /s3cret|foo/)
+  }
+  const [named] = await mistakesOf(t, { env: { MONGO_URI: 'mongodb://m/a?foo=bar' } })
+  t.match(named, /the driver says: option foo is not supported/)
 })
 
 t.test('the policy file says where, how long and what then; a rule may say otherwise', async (t) => {
@@ -228,6 +235,21 @@ t.test('what does nothing without Redis is said', async (t) => {
   const unused = { policy: 'store: { url: "redis://r" }', env: { USE_REDIS: 'false', MONGO_URI: 'mongodb://m' } }
   t.strictSame(await warningsOf(unused), ['store.url is set, but USE_REDIS is false: state is kept in memory'])
   t.strictSame(await warningsOf({ env: { REDIS_URI: 's3cret', USE_REDIS: 'false', MONGO_URI: 'mongodb://m' } }), [])
+  const mongo = { MONGO_URI: 'mongodb://m' }
+  t.strictSame(await warningsOf({ env: { ...mongo, REDIS_PASSWORD: 'x', USE_REDIS_CLUSTER: 'true' } }), [
+    'USE_REDIS_CLUSTER, REDIS_PASSWORD set, but no REDIS_URI: state is kept in memory',
+  ])
+  const redis = { ...mongo, REDIS_URI: 'redis://:s3cret@r' }
+  t.strictSame(await warningsOf({ env: redis, policy: 'store: { url: redis://other }\n' }), [
+    'REDIS_URI is not used: store.url of the policy file says where Redis is',
+  ])
+  t.strictSame(await warningsOf({ env: redis, policy: 'store: { url: "§{REDIS_URI}" }\n' }), [])
+  t.strictSame(await warningsOf({ env: { ...redis, REDIS_KEY_PREFIX_VAR: 'NOPE' } }), [
+    'REDIS_KEY_PREFIX_VAR names NOPE, which is not set: keys have no prefix',
+  ])
+  t.strictSame(await warningsOf({ env: { ...redis, REDIS_KEY_PREFIX_VAR: 'NOPE', REDIS_KEY_PREFIX: 'a' } }), [
+    'REDIS_KEY_PREFIX_VAR is not used: REDIS_KEY_PREFIX is set',
+  ])
 })
 
 t.test('a reload tells which changes of the stores wait for a restart', async (t) => {
@@ -236,8 +258,8 @@ t.test('a reload tells which changes of the stores wait for a restart', async (t
   const before = await settingsOf({ env })
   t.strictSame(storeChanges(before, await settingsOf({ env })), [])
   t.strictSame(storeChanges(before, await settingsOf({ env, policy: 'store: { onFailure: closed }' })), [], 'in force at once')
-  t.strictSame(storeChanges(before, await settingsOf({ env: { ...env, REDIS_PASSWORD: 'new' } })), ['store.url'])
-  t.strictSame(storeChanges(before, await settingsOf({ policy: 'store: { deadline: 1s }' })), ['store.url', 'store.deadline', 'MONGO_URI'])
+  t.strictSame(storeChanges(before, await settingsOf({ env: { ...env, REDIS_PASSWORD: 'new' } })), ['store.url or a variable of Redis'])
+  t.strictSame(storeChanges(before, await settingsOf({ policy: 'store: { deadline: 1s }' })), ['store.url or a variable of Redis', 'store.deadline', 'MONGO_URI'])
 })
 
 t.test('check and explain show the store without a password, and what rules do without it', async (t) => {

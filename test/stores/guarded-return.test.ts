@@ -4,7 +4,7 @@ import type { BookRequest } from '../../src/violations/contract.js'
 import { until } from '../helpers/backends.js'
 import { bookingOf, breachFor, hitOf, leaseOf, limiterOf, questionOf, slotOf, takeOf } from '../contract/limiters.js'
 import {
-  comeBack, isTold, NOW, openGuarded, RETRY_MS, sendAway, waiting, type Faraway, type GuardRig,
+  comeBack, isTold, NOW, openGuarded, RETRY_MS, sendAway, SLOW_MS, waiting, type Faraway, type GuardRig,
 } from './guarded-rig.js'
 
 const HOUR_MS = 3_600_000
@@ -89,6 +89,39 @@ t.test('a crossing that only the store sees brings its ban; not a shadow, nor wh
   t.match(stores.crossings, [{ breach: { subject: 'user:42' }, booking: { after: 20 }, happenedAt: NOW }])
   t.equal(stores.crossings.length, 1)
   t.equal(await scoreOf(stores, 'user:forgiven'), 0, 'the reset came behind the violation')
+})
+
+t.test('what happened before a lift that another process made brings neither points nor a ban', async (t) => {
+  const stores = openGuarded(t)
+  const [crossed, lifts]: [string[], Map<string, number>] = [[], new Map()]
+  stores.onLateCrossing(({ breach }) => { crossed.push(breach.subject) }, (subject) => lifts.get(subject) ?? 0)
+  await sendAway(stores)
+  for (const subject of ['user:42', 'user:lifted', 'user:again']) await offend(stores, 25, breachFor(subject))
+  for (const subject of ['user:lifted', 'user:again']) lifts.set(subject, NOW)
+  for (let i = 0; i < 21; i++) await stores.scores.book(bookingOf(breachFor('user:again'), NOW + 1))
+  stores.advance(1000)
+  await comeBack(stores)
+  t.ok(await isTold(stores))
+  t.same(crossed, ['user:42', 'user:again'])
+  t.match(await stores.faraway.stores.scores.list('user:lifted'), [{ total: 25, score: 0 }])
+  t.match(await stores.faraway.stores.scores.list('user:again'), [{ total: 46, score: 21 }])
+})
+
+t.test('a lift that comes while the store answers late is not undone', async (t) => {
+  const stores = openGuarded(t)
+  await offend(stores, 19)
+  let liftedAt = 0
+  stores.onLateCrossing((crossing) => { stores.crossings.push(crossing) }, () => liftedAt)
+  stores.faraway.weather = 'slow'
+  await stores.counters.decide(questionOf([hitOf(full, undefined, { breach: breachFor() })], NOW))
+  liftedAt = NOW
+  stores.faraway.weather = 'well'
+  const said = stores.faraway.calls.length
+  await until(async () => (await scoreOf(stores)) === 20, RETRY_MS)
+  t.ok(await isTold(stores))
+  await new Promise((resolve) => setTimeout(resolve, SLOW_MS + 100))
+  t.ok(stores.faraway.calls.length > said)
+  t.same(stores.crossings, [])
 })
 
 t.test('a ban that cannot be placed late is told, and the rest goes on', async (t) => {

@@ -160,7 +160,7 @@ export async function comeBack (stores: GuardRig): Promise<void> {
 }
 
 /** Violations, releases, and what was given up. */
-export const waiting = (stores: GuardedStores) => stores.gauges.slice(1).map(({ read }) => read())
+export const waiting = (stores: GuardedStores) => stores.meters.slice(1).map(({ read }) => read())
 /** Nothing waits any more. */
 export const isTold = (stores: GuardedStores) =>
   until(() => waiting(stores).slice(0, 2).every((length) => length === 0), RETRY_MS)

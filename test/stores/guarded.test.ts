@@ -32,7 +32,7 @@ for (const weather of ['slow', 'lost', 'hangs', 'fails', 'broken'] as const) {
     t.ok(isNow(decision), 'nobody waits for what is known to be away')
     t.equal(callsTo(stores, 'counters.decide').length, sent)
     t.match(stores.health(), { status: 'degraded', reason: /^the shared store has been away for 0 s: / })
-    t.equal(stores.gauges[0]?.read(), 1)
+    t.equal(stores.meters[0]?.read(), 1)
     await comeBack(stores)
     t.notOk(stores.breaker.isOpen)
     t.same(stores.health(), { status: 'ok' })
@@ -61,6 +61,23 @@ t.test('a single failure is decided in process and opens nothing; the reasons na
   await comeBack(stores)
   await sendAway(stores, 'hangs')
   t.match(stores.breaker.absence, { reason: 'its answers come too late' })
+})
+
+t.test('an error of one key is decided by its rule alone, told once, and opens nothing', async (t) => {
+  const stores = openGuarded(t, { isOfOneKey: (error) => error instanceof Error && error.message.startsWith('WRONGTYPE') })
+  stores.faraway.error = new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
+  for (const weather of ['fails', 'broken'] as const) {
+    stores.faraway.weather = weather
+    for (let i = 0; i < 20; i++) await stores.counters.decide(questionOf([rule('open')], NOW))
+    t.match(await stores.counters.decide(questionOf([rule('closed')], NOW)), { unavailable: 'closed' })
+  }
+  t.notOk(stores.breaker.isOpen)
+  t.same(stores.health(), { status: 'ok' })
+  t.equal(callsTo(stores, 'counters.decide').length, 42, 'each is asked')
+  t.match(stores.lines, [{ level: 'warn', message: /holds what is not ours/, details: { reason: /^WRONGTYPE/ } }])
+  t.equal(stores.lines.length, 1)
+  await sendAway(stores)
+  t.notOk(stores.breaker.isOpen)
 })
 
 t.test('without a connection nobody is sent, from the start on; with one it is probed soon', async (t) => {

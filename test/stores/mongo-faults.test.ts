@@ -1,10 +1,14 @@
 import { Long, type Document } from 'mongodb'
 import t, { type Test } from 'tap'
+import type { Ban } from '../../src/bans/contract.js'
+import { receiptOf } from '../../src/stores/mongo/ban-documents.js'
 import { createBanQueue } from '../../src/stores/mongo/ban-queue.js'
 import { openMongo } from '../../src/stores/mongo/mongo.js'
+import { createRecorder } from '../../src/stores/mongo/recorder.js'
 import { until } from '../helpers/backends.js'
 import { startMongo } from '../helpers/mongo.js'
 import { isRecorded, openInstance, openShell, pairOf, startWire, type Answer } from './mongo-rig.js'
+import { collectLog } from './open-stores.js'
 
 const FORBIDDEN = { ok: 0, code: 13, codeName: 'Unauthorized', errmsg: 'not authorized on chat to execute command' }
 const server = await startMongo(t)
@@ -178,7 +182,7 @@ t.test('the queue keeps the newest word on each subject, within its bound', asyn
   const queue = createBanQueue({ clock: () => now, maxEntries: 2 })
   const [ban] = pairOf('1', '192.0.2.1')
   const lifted = (subject: string) => queue.add({ kind: 'lifted', subject, by: 'x', remote: false })
-  queue.add({ kind: 'placed', ban: ban!, remote: true })
+  queue.add({ kind: 'placed', ban: ban!, remote: false })
   t.ok(queue.hasPlaced('user:1'))
   lifted('user:1')
   t.notOk(queue.hasPlaced('user:1'))
@@ -193,6 +197,41 @@ t.test('the queue keeps the newest word on each subject, within its bound', asyn
   t.equal(queue.lifts, 1, 'banned again: not to be deleted')
   for (const subject of ['user:3', 'user:4', 'user:5', 'user:3']) lifted(subject)
   t.strictSame([queue.lifts, queue.dropped], [2, 2])
+})
+
+t.test('a document that another instance has written is not written again, as it may be deleted by now', async (t) => {
+  const queue = createBanQueue({ clock: Date.now, maxEntries: 10 })
+  const [ban] = pairOf('1', '192.0.2.1') as [Ban, Ban]
+  let standing: Ban | undefined = ban
+  const written: Ban[] = []
+  const recorder = createRecorder({
+    queue,
+    book: { get: () => standing, markRecorded: async () => {} },
+    collection: { put: async (bans) => { written.push(...bans); return bans }, remove: async () => [] },
+    log: collectLog().log,
+  })
+  const placed = (inMs?: number) => queue.add({ kind: 'placed', ban, remote: true }, inMs)
+  const look = { incarnation: 'c', ends: new Map() }
+  placed(60_000)
+  await recorder.writeChanges('c')
+  await recorder.settle([ban], look, 'c')
+  t.same(written, [], 'the other is about to write it')
+  t.ok(queue.remoteInMs > 50_000)
+  t.notOk(queue.hasPlaced(ban.subject), 'its deletion counts meanwhile')
+  placed()
+  standing = { ...ban, recorded: receiptOf(ban, 'c') }
+  t.equal(queue.remoteInMs, 0)
+  await recorder.writeChanges('c')
+  await recorder.settle([ban], look, 'c')
+  t.same(written, [], 'the other has written it')
+  placed()
+  await recorder.writeChanges('d')
+  t.same(written.splice(0), [standing], 'into another collection')
+  standing = ban
+  placed()
+  await recorder.writeChanges('c')
+  t.same(written.splice(0), [ban], 'the other did not write it')
+  t.equal(queue.remoteInMs, Infinity)
 })
 
 t.test('a connection string that cannot be read is misuse, one that leads nowhere is not', async (t) => {

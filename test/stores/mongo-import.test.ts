@@ -176,7 +176,7 @@ t.test('a ban of ours and the app\'s stand side by side: the later end holds, ou
   await app.remove(ID)
   t.ok(await until(() => found()?.source === 'auto', WITHIN_MS), 'ours stays when the app\'s goes')
   t.ok(await looked())
-  t.equal(records.gauges.find(({ name }) => name.endsWith('waiting'))?.read(), 0, 'no document waits for those of the app')
+  t.equal(records.meters.find(({ name }) => name.endsWith('waiting'))?.read(), 0, 'no document waits for those of the app')
   t.ok(await shell.lists(`user:${ID}`))
 
   await app.insert(rowOf(ID, end))

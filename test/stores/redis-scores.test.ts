@@ -1,5 +1,6 @@
 import t from 'tap'
 import { until } from '../helpers/backends.js'
+import type { BookRequest } from '../../src/violations/contract.js'
 import { runScoreContract } from '../contract/scores.js'
 import { bookingOf, breachFor, hitOf, leaseOf, limiterOf, questionOf, takeOf } from '../contract/limiters.js'
 import { DAY, everyKeyExpires, noteCommands, NOW, openRedis, startPlaces } from './redis-rig.js'
@@ -56,16 +57,37 @@ for (const place of places) {
     t.match(await scores.list('user:42'), [{ score: 1, updatedAt: at, scoreExpiresAt: at + HOUR }])
   })
 
-  t.test(`${name}: a booking is known by its id among many, and the ids are kept within bounds`, async (t) => {
+  t.test(`${name}: thousands of bookings are known by their ids, and the ids are kept within bounds`, async (t) => {
     const { link, scores } = await openRedis(t, place)
-    const first = bookingOf(breachFor(), NOW)
-    const answer = await scores.book(first)
-    for (let i = 0; i < 255; i++) await scores.book(bookingOf(breachFor(), NOW))
-    t.same(await scores.book(first), answer)
-    t.equal(await link.fast.llen(link.key('user:42', 'booked')), 512, 'an id and what it did')
+    const [last, before] = [link.key('user:42', 'bookings'), link.key('user:42', 'bookings:before')]
+    const book = async (request: BookRequest) => await scores.book(request)
+    const bookAll = (requests: BookRequest[]) => Promise.all(requests.map(book))
+    const someOf = (count: number) => Array.from({ length: count }, () => bookingOf(breachFor(), NOW))
+    const requests = someOf(9_999)
+    const answers = await bookAll(requests)
+    // One more that was never booked must not push the next one out, and so on.
+    t.same((await bookAll([...someOf(1), ...requests.slice(0, 1000)])).slice(1), answers.slice(0, 1000), 'told again')
+    t.match(await scores.list('user:42'), [{ total: 10_000 }])
+    t.equal(await link.fast.exists(before), 0)
+    await bookAll(someOf(1))
+    t.same([await link.fast.hlen(before), await link.fast.hlen(last)], [10_001, 1])
+    t.same(await bookAll(requests.slice(0, 1000)), answers.slice(0, 1000))
+    await link.fast.hset(last, ':age', 60_000)
+    await bookAll(someOf(255))
+    t.equal(await link.fast.hlen(before), 10_001, 'after a minute 256 are enough')
+    await bookAll(someOf(1))
+    t.equal(await link.fast.hlen(before), 257, 'those of the minute, and their age')
+    t.match(await bookAll(requests.slice(0, 1)), [{ before: 10_257 }], 'forgotten')
+    t.ok(await link.fast.pttl(last) > 3_590_000 && await link.fast.pttl(before) > 3_500_000)
+  })
+
+  t.test(`${name}: while nobody books, bookings do not grow old`, async (t) => {
+    const { link, scores } = await openRedis(t, place)
+    const key = link.key('user:42', 'bookings')
     await scores.book(bookingOf(breachFor(), NOW))
-    t.equal(await link.fast.llen(link.key('user:42', 'booked')), 512)
-    t.match(await scores.list('user:42'), [{ total: 257 }])
+    await link.fast.pexpire(key, 600_000)
+    await scores.book(bookingOf(breachFor(), NOW))
+    t.equal(await link.fast.hget(key, ':age'), '10000', 'of 50 minutes')
   })
 
   t.test(`${name}: records are kept as long as the longest of them needs, and forgotten after that`, async (t) => {

@@ -65,7 +65,7 @@ t.test('metrics tell requests, violations, streams, faults and bans, in base uni
   metrics.upstreamFault('UPSTREAM_TIMEOUT')
   metrics.journalDropped(4)
   let bans = 1
-  metrics.gauge('portcullis_bans', 'Bans in force', () => bans)
+  metrics.add({ kind: 'gauge', name: 'portcullis_bans', help: 'Bans in force', read: () => bans })
   bans = 7
   const text = await metrics.render()
   t.match(metrics.contentType, /^text\/plain/)

@@ -1,12 +1,10 @@
 import { createServer, connect, type Socket } from 'node:net'
 import { once } from 'node:events'
 import t from 'tap'
-import type { Ban, BanChanges, BanReplica, BanStore } from '../../src/bans/contract.js'
-import type { HealthStatus, MetricsSnapshot } from '../../src/telemetry/contract.js'
+import type { MetricsSnapshot } from '../../src/telemetry/contract.js'
 import { createMetrics } from '../../src/telemetry/metrics.js'
 import { renderSum, sumOfEnded } from '../../src/telemetry/sum-metrics.js'
 import type { ViolationRecord } from '../../src/violations/contract.js'
-import { createBanRelay } from '../../src/workers/ban-relay.js'
 import { createJournalSender } from '../../src/workers/journal-sender.js'
 import { createPublicListener } from '../../src/workers/public-listener.js'
 import { createSharedWarnings } from '../../src/workers/shared-warnings.js'
@@ -43,41 +41,6 @@ t.test('records travel to the primary in order and in batches; what it does not 
   await journal.flush(60_000)
 })
 
-t.test('processes tell each other of bans, which count only while the store is away', async (t) => {
-  const ban: Ban = { subject: 'user:ann', violation: 'manual', score: 0, createdAt: 1, expiresAt: null, source: 'admin', linked: [] }
-  const [told, applied, handed]: [BanChanges[], BanChanges[], unknown[]] = [[], [], []]
-  const store: BanStore = {
-    load: async () => [],
-    save: async (bans) => { handed.push(bans) },
-    remove: async (lifts) => { handed.push(lifts) },
-    forget: async (subjects) => { handed.push(subjects) },
-    liftedAt: () => 7,
-    follow: async () => {},
-  }
-  let status: HealthStatus = 'ok'
-  const known = { ...ban, subject: 'user:eve' }
-  const relay = createBanRelay({ send: (changes) => { told.push(changes) }, known: [known] })
-  relay.receive({ placed: [ban], lifted: [] })
-  const wrapped = relay.wrap(store, { health: () => ({ status }) })
-  t.same(await wrapped.load(), [], 'a store that is there knows best')
-  status = 'degraded'
-  t.same(await wrapped.load(), [known])
-  const replica: BanReplica = { all: [], get: () => undefined, apply: (changes) => { applied.push(changes) } }
-  await wrapped.follow?.(replica)
-  const lift = { subject: 'user:ann', liftedAt: 2, by: 'admin' }
-  await wrapped.save([ban])
-  await wrapped.remove([lift])
-  await wrapped.forget(['user:bob'])
-  t.equal(wrapped.liftedAt('user:ann'), 7)
-  t.same(told, [{ placed: [ban], lifted: [] }, { placed: [], lifted: [lift] }], 'what ran out is not told')
-  t.same(handed, [[ban], [lift], ['user:bob']])
-  relay.receive({ placed: [ban], lifted: [] })
-  t.same(applied, [{ placed: [ban], lifted: [] }])
-  status = 'ok'
-  relay.receive({ placed: [ban], lifted: [] })
-  t.equal(applied.length, 1)
-})
-
 t.test('numbers of several processes add up, those that all know do not, and ended ones are remembered', async (t) => {
   const snapshots: MetricsSnapshot[] = []
   for (const count of [1, 2]) {
@@ -85,8 +48,11 @@ t.test('numbers of several processes add up, those that all know do not, and end
     for (let n = 0; n < count; n++) metrics.request({ route: 'a', verdict: 'forwarded', mode: 'enforce' }, 20)
     metrics.storeDegraded('local')
     metrics.storeDeadline()
-    metrics.gauge('portcullis_bans_active', 'Bans in force', () => count + 4, 'max')
-    metrics.gauge('portcullis_open_exchanges', 'Open', () => count)
+    metrics.add({
+      kind: 'gauge', name: 'portcullis_bans_active', help: 'Bans in force', read: () => count + 4, across: 'max',
+    })
+    metrics.add({ kind: 'gauge', name: 'portcullis_open_exchanges', help: 'Open', read: () => count })
+    metrics.add({ kind: 'counter', name: 'portcullis_resyncs_total', help: 'Resyncs', read: () => count })
     // As it arrives from another process.
     snapshots.push(structuredClone(await metrics.snapshot()))
   }
@@ -99,6 +65,7 @@ t.test('numbers of several processes add up, those that all know do not, and end
     'portcullis_request_duration_seconds_bucket{le="0.025",route="a"}': 3,
     'portcullis_store_degraded_total{outcome="local"}': 2,
     portcullis_store_deadline_total: 2,
+    portcullis_resyncs_total: 3,
   }
   expect(await renderSum(snapshots), { ...lasting, portcullis_bans_active: 6, portcullis_open_exchanges: 3 })
   const past = await sumOfEnded([await sumOfEnded([[], snapshots[0] ?? []]), snapshots[1] ?? []])

@@ -32,13 +32,21 @@ export interface GateOptions {
   /** Milliseconds that a call may take. */
   readonly deadlineMs: number
   readonly tally: Tally
+  /** An error that the question's own data brought about: the store is there. Absent: there are none such. */
+  isOfOneKey? (error: unknown): boolean
   readonly maxPending?: number
 }
 
 export function createGate (options: GateOptions): Gate {
-  const { breaker, deadlineMs, tally, maxPending = MAX_PENDING } = options
+  const { breaker, deadlineMs, tally, isOfOneKey = () => false, maxPending = MAX_PENDING } = options
   let pending = 0
   breaker.onChange(() => { pending = 0 })
+
+  function failed (error: unknown, generation: number): void {
+    if (isOfOneKey(error)) return tally.unreadable(error)
+    breaker.failed(error, generation)
+    tally.missed(error)
+  }
 
   function wait<Q, A> (answer: Promise<A>, errand: Errand<Q, A>, question: Q): Promise<A> {
     const { generation } = breaker
@@ -48,8 +56,7 @@ export function createGate (options: GateOptions): Gate {
       const giveUp = (error: unknown): void => {
         if (isSettled) return
         isSettled = true
-        breaker.failed(error, generation)
-        tally.missed(error)
+        failed(error, generation)
         try {
           resolve(errand.instead(question, true))
         } catch (error) {
@@ -86,8 +93,7 @@ export function createGate (options: GateOptions): Gate {
     try {
       answer = errand.send(question)
     } catch (error) {
-      breaker.failed(error, breaker.generation)
-      tally.missed(error)
+      failed(error, breaker.generation)
       return errand.instead(question, true)
     }
     if (answer instanceof Promise) return wait(answer, errand, question)

@@ -6,19 +6,18 @@ import type { Clock } from '../../clock.js'
 import type { LeaseStore } from '../../concurrency/contract.js'
 import type { CounterStore } from '../../limits/contract.js'
 import type { Log } from '../../log.js'
-import type { HealthState } from '../../telemetry/contract.js'
+import type { HealthState, Meter } from '../../telemetry/contract.js'
 import type { ScoreStore } from '../../violations/contract.js'
-import type { StoreGauge } from '../contract.js'
 import { Breaker } from './breaker.js'
 import { guardCounters } from './counters.js'
 import { createGate } from './gate.js'
 import { createLeaseMemory } from './lease-memory.js'
 import { guardLeases } from './leases.js'
 import { createLocalStores, type LocalMakers, type LocalStores } from './local.js'
-import { gaugesOf, healthOf, tellOfChanges } from './report.js'
+import { metersOf, healthOf, tellOfChanges } from './report.js'
 import { guardScores } from './scores.js'
 import { createTally, type DegradedListener } from './tally.js'
-import { createViolationOutbox, type OnLateCrossing } from './violation-outbox.js'
+import { createViolationOutbox, type LiftedAt, type OnLateCrossing } from './violation-outbox.js'
 
 /** Counts of an absence are kept so long after it: the windows of most rules are over by then. */
 const FORGET_AFTER_MS = 60 * 60_000
@@ -41,6 +40,8 @@ export interface GuardOptions {
   readonly connection: Connection
   /** A small write, so that a store that takes none shows it. Rejects when that fails. */
   probe (): Promise<unknown>
+  /** An error that a call's own data in the store brought about, and no absence. Absent: there are none such. */
+  isOfOneKey? (error: unknown): boolean
   /** Milliseconds that a request waits for a call at most. */
   readonly deadlineMs: number
   readonly metrics: DegradedListener
@@ -64,10 +65,10 @@ export interface Pace {
 
 export interface GuardedStores extends SharedStores {
   readonly breaker: Pick<Breaker, 'isOpen' | 'absence' | 'onChange'>
-  readonly gauges: readonly StoreGauge[]
+  readonly meters: readonly Meter[]
   health (): HealthState
-  /** Sets who places the bans that violations bring which the shared store hears of late. Until then nobody does. */
-  onLateCrossing (listener: OnLateCrossing): void
+  /** Sets who places the bans that violations bring which the shared store hears of late, and who knows of lifts. */
+  onLateCrossing (listener: OnLateCrossing, liftedAt?: LiftedAt): void
   /** Tells the store what it can within the time. Before the connection is closed. Never rejects. */
   close (withinMs: number): Promise<void>
 }
@@ -80,12 +81,17 @@ export function guardStores (options: GuardOptions): GuardedStores {
   tellOfChanges(breaker, log)
 
   let placeLate: OnLateCrossing = () => {}
+  let lastLift: LiftedAt = () => 0
   const tally = createTally({ listener: metrics, clock, log })
-  const gate = createGate({ ...pace, breaker, deadlineMs: options.deadlineMs, tally })
+  const gate = createGate({ ...options, ...pace, breaker, tally })
   const local = createLocalStores(options.local)
   const parts = { ...pace, breaker, clock, log, random }
   const outbox = createViolationOutbox({
-    ...parts, remote: remote.scores, onEmpty: local.forgetScores, onLateCrossing: (crossing) => placeLate(crossing),
+    ...parts,
+    remote: remote.scores,
+    onEmpty: local.forgetScores,
+    onLateCrossing: (crossing) => placeLate(crossing),
+    liftedAt: (subject) => lastLift(subject),
   })
   const known = options.local.leases(local.scores)
   const memory = createLeaseMemory({ ...parts, remote: remote.leases, local: local.leases, known })
@@ -97,9 +103,9 @@ export function guardStores (options: GuardOptions): GuardedStores {
     scores: guardScores({ ...shared, remote: remote.scores, local: local.scores }),
     leases: guardLeases({ ...shared, remote: remote.leases, local: local.leases }),
     breaker,
-    gauges: gaugesOf(breaker, outbox, memory),
+    meters: metersOf(breaker, outbox, memory),
     health: () => healthOf(breaker),
-    onLateCrossing: (listener) => { placeLate = listener },
+    onLateCrossing: (listener, liftedAt = lastLift) => { [placeLate, lastLift] = [listener, liftedAt] },
     close: async (withinMs) => {
       forgetting.stop()
       breaker.close()

@@ -9,10 +9,12 @@ export function createRarely (say: (count: number, error: unknown) => void, cloc
   let saidAt = -Infinity
   return (error) => {
     count++
-    if (clock() - saidAt < EVERY_MS) return
+    const now = clock()
+    // A clock that was set back must not silence it.
+    if (now >= saidAt && now - saidAt < EVERY_MS) return
     say(count, error)
     count = 0
-    saidAt = clock()
+    saidAt = now
   }
 }
 

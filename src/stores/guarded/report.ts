@@ -1,7 +1,6 @@
 /** What the operator learns of an absence: log, numbers, readiness. */
 import type { Log } from '../../log.js'
-import type { HealthState } from '../../telemetry/contract.js'
-import type { StoreGauge } from '../contract.js'
+import type { HealthState, Meter } from '../../telemetry/contract.js'
 import type { Breaker } from './breaker.js'
 
 /** Something that waits until the shared store is there. */
@@ -30,26 +29,30 @@ export function tellOfChanges (breaker: Pick<Breaker, 'absence' | 'onChange'>, l
   })
 }
 
-export function gaugesOf (breaker: Breaker, violations: Queue, releases: Queue): readonly StoreGauge[] {
+export function metersOf (breaker: Breaker, violations: Queue, releases: Queue): readonly Meter[] {
   return [
     {
+      kind: 'gauge',
       name: 'portcullis_store_away',
       help: '1 while the shared store is away and rules decide without it',
       read: () => breaker.isOpen ? 1 : 0,
       across: 'max',
     },
     {
+      kind: 'gauge',
       name: 'portcullis_store_violations_waiting',
       help: 'Violations that the shared store must still be told of',
       read: () => violations.length,
     },
     {
+      kind: 'gauge',
       name: 'portcullis_store_releases_waiting',
       help: 'Releases of slots that the shared store must still be told of',
       read: () => releases.length,
     },
     {
-      name: 'portcullis_store_told_never',
+      kind: 'counter',
+      name: 'portcullis_store_told_never_total',
       help: 'Violations and releases that the shared store was never told of, since the start',
       read: () => violations.dropped + releases.dropped,
     },

@@ -16,6 +16,8 @@ export interface Tally {
   degraded (outcome: OnFailure): void
   /** A call got no answer in time, or an error. */
   missed (error: unknown): void
+  /** What the store holds for a question is none of ours. */
+  unreadable (error: unknown): void
 }
 
 /** Counts what goes wrong, and tells of single failures, which no breaker notices, once a minute. */
@@ -25,11 +27,15 @@ export function createTally (
   const tellOfFailure = createRarely((count, error) => {
     log.warn({ reason: messageOf(error), calls: count }, 'The shared store did not answer a call, which was decided without it')
   }, clock)
+  const tellOfKey = createRarely((count, error) => {
+    log.warn({ reason: messageOf(error), calls: count }, 'A key in the shared store holds what is not ours: its requests were decided without it')
+  }, clock)
   return {
     degraded: (outcome) => listener.storeDegraded(outcome),
     missed (error) {
       if (error instanceof TooLateError) listener.storeDeadline()
       tellOfFailure(error)
     },
+    unreadable: tellOfKey,
   }
 }

@@ -17,9 +17,17 @@ export interface LateCrossing {
  */
 export type OnLateCrossing = (crossing: LateCrossing) => void | Promise<void>
 
+/**
+ * When the subject's ban was last lifted, epoch milliseconds; 0: not that anybody knows. With the ban went the score, so
+ * what happened until then brings no points any more, whichever instance it waits in.
+ */
+export type LiftedAt = (subject: string) => number
+
 export interface ViolationOutboxOptions extends Omit<OutboxOptions<never>, 'name' | 'send'> {
   readonly remote: ScoreStore
   onLateCrossing: OnLateCrossing
+  /** See `LiftedAt`. */
+  readonly liftedAt: LiftedAt
 }
 
 /** Violations, and resets of scores, that the shared store must still be told of. */
@@ -41,20 +49,22 @@ type Waiting =
   | { readonly kind: 'reset', readonly subject: string, readonly type: string | undefined }
 
 export function createViolationOutbox (options: ViolationOutboxOptions): ViolationOutbox {
-  const { remote, onLateCrossing, clock, log } = options
+  const { remote, onLateCrossing, liftedAt, clock, log } = options
   const outbox = new Outbox<Waiting>({ ...options, name: 'violations', send })
 
   async function send (waiting: Waiting): Promise<void> {
     if (waiting.kind === 'reset') return await remote.reset(waiting.subject, waiting.type)
-    const { breach, now } = waiting.request
+    const { request } = waiting
+    const { now } = request
     const ageMs = Math.max(0, clock() - now)
-    const booking = await remote.book({ ...waiting.request, again: true, ageMs })
+    const breach = liftedAt(request.breach.subject) < now ? request.breach : { ...request.breach, score: 0 }
+    const booking = await remote.book({ ...request, breach, again: true, ageMs })
     const isOutlived = breach.ttlMs !== null && ageMs >= breach.ttlMs
     if (!waiting.isForgiven && !isOutlived) noteLate(breach, booking, now)
   }
 
   function noteLate (breach: Breach, booking: Booking, happenedAt: number): void {
-    if (!booking.crossed || breach.shadow) return
+    if (!booking.crossed || breach.shadow || liftedAt(breach.subject) >= happenedAt) return
     const tell = async (): Promise<void> => await onLateCrossing({ breach, booking, happenedAt })
     tell().catch((error: unknown) => {
       log.error({ err: error, subject: breach.subject }, 'A ban could not be placed')

@@ -1,13 +1,14 @@
 import { createAddressUsers } from '../../bans/bans.js'
+import type { Meter } from '../../telemetry/contract.js'
 import type { Stores } from '../contract.js'
 import { createMemoryStores, type MemoryStoreOptions, type MemoryStats } from './memory-stores.js'
 
-const GAUGES: readonly (readonly [keyof MemoryStats, name: string, help: string])[] = [
-  ['buckets', 'portcullis_buckets', 'Limiter buckets in memory'],
-  ['evictedBuckets', 'portcullis_buckets_evicted', 'Limiter buckets given up for want of room, since the start'],
-  ['scores', 'portcullis_scores', 'Score records in memory'],
-  ['evictedScores', 'portcullis_scores_evicted', 'Score records given up for want of room, since the start'],
-  ['leaseHolders', 'portcullis_lease_holders', 'Users with a message in flight'],
+const METERS: readonly (readonly [keyof MemoryStats, Meter['kind'], name: string, help: string])[] = [
+  ['buckets', 'gauge', 'portcullis_buckets', 'Limiter buckets in memory'],
+  ['evictedBuckets', 'counter', 'portcullis_buckets_evicted_total', 'Limiter buckets given up for want of room'],
+  ['scores', 'gauge', 'portcullis_scores', 'Score records in memory'],
+  ['evictedScores', 'counter', 'portcullis_scores_evicted_total', 'Score records given up for want of room'],
+  ['leaseHolders', 'gauge', 'portcullis_lease_holders', 'Users with a message in flight'],
 ]
 
 /** The stores of a gateway that runs alone, in the form that every assembly takes. Rejects when a file cannot be read. */
@@ -20,7 +21,7 @@ export async function openMemoryStores (options: MemoryStoreOptions): Promise<St
     leases,
     bans,
     addressUsers: createAddressUsers(),
-    gauges: GAUGES.map(([member, name, help]) => ({ name, help, read: () => stats()[member] })),
+    meters: METERS.map(([member, kind, name, help]) => ({ kind, name, help, read: () => stats()[member] })),
     health: () => ({ status: 'ok' }),
     close,
   }

@@ -1,6 +1,6 @@
 /**
- * `bans.json`: `{"$format":1,"bans":[Ban, …],"lifts":{"<subject>":instant},"contact":{"generation","inStepAt"}}`,
- * instants in epoch milliseconds. `lifts` and `contact` may be absent. Pure.
+ * `bans.json`: `{"$format":1,"bans":[Ban, …],"lifts":{"<subject>":instant},"contact":{"generation","seq","inStepAt"}}`,
+ * instants in epoch milliseconds. `lifts`, `contact` and its `seq` may be absent. Pure.
  */
 import type { Ban } from '../../bans/contract.js'
 import { expectFormat, isRecord } from '../../files/own-file.js'
@@ -13,6 +13,8 @@ const SOURCES: readonly unknown[] = ['auto', 'admin', 'mongo', 'backend'] satisf
 export interface Contact {
   /** Which incarnation of the shared store's data that was. */
   readonly generation: string
+  /** How many changes it counted by then: one that counts fewer later has lost data, which an old dump brings about. */
+  readonly seq: number
   /** Each knew all that the other knew. */
   readonly inStepAt: number
 }
@@ -68,6 +70,7 @@ function isLift (entry: [string, unknown]): entry is [string, number] {
 
 function parseContact (value: unknown): Contact | undefined {
   if (!isRecord(value)) return undefined
-  const { generation, inStepAt } = value
-  return typeof generation === 'string' && typeof inStepAt === 'number' ? { generation, inStepAt } : undefined
+  const { generation, seq, inStepAt } = value
+  if (typeof generation !== 'string' || typeof inStepAt !== 'number') return undefined
+  return { generation, seq: typeof seq === 'number' ? seq : 0, inStepAt }
 }

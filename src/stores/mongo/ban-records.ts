@@ -3,9 +3,8 @@ import { importedIdOf } from '../../bans/bans.js'
 import type { Ban, BanBook, BanEvent } from '../../bans/contract.js'
 import type { Clock } from '../../clock.js'
 import type { Log } from '../../log.js'
-import type { HealthState } from '../../telemetry/contract.js'
+import type { HealthState, Meter } from '../../telemetry/contract.js'
 import type { ScoreStore } from '../../violations/contract.js'
-import type { StoreGauge } from '../contract.js'
 import { createBackendRows } from './backend-rows.js'
 import { createBanCollection } from './ban-collection.js'
 import { receiptOf } from './ban-documents.js'
@@ -26,8 +25,8 @@ const SWEEP_EVERY_MS = 15_000
 const MAX_WAITING = 100_000
 const AFTER_BELL_MS = 100
 const AFTER_OWN_CHANGE_MS = 20
-/** Of another instance, which is about to write the same document. */
-const AFTER_REMOTE_CHANGE_MS = { least: 200, spread: 400 }
+/** Of another instance, which is about to write the same document, and to say so. */
+const AFTER_REMOTE_CHANGE_MS = { least: 500, spread: 500 }
 const CLOSE_MS = 2000
 
 export interface BanRecordsDeps {
@@ -55,7 +54,7 @@ export interface BanRecords {
   /** Writes what is waiting if the server is there; takes two seconds at most. Never rejects. */
   close (): Promise<void>
   health (): HealthState
-  readonly gauges: readonly StoreGauge[]
+  readonly meters: readonly Meter[]
 }
 
 /** Wants a book that has been started: what is not in it yet is not written, and what it forgot is not lifted. */
@@ -72,7 +71,12 @@ export function createBanRecords (deps: BanRecordsDeps): BanRecords {
   const imports = createBanImport({ rows: createBackendRows(mongo.logs), book: deps.book, clock, log })
   const bell = createDeletionBell({ mongo, ring, log })
   const schedule = createSchedule({ sync, imports, bell, contact, lifter, lookEveryMs })
-  const rounds = createRounds(schedule.round)
+  const rounds = createRounds(async () => {
+    const nextMs = await schedule.round()
+    return contact.isMade ? Math.min(nextMs, queue.remoteInMs) : nextMs
+  })
+  /** The same each time, so that the first to come is the first whose time has come. */
+  const afterRemoteMs = AFTER_REMOTE_CHANGE_MS.least + AFTER_REMOTE_CHANGE_MS.spread * random()
   const waiting = () => countWaiting(book, queue, sync)
   let unsubscribe = () => {}
 
@@ -85,14 +89,13 @@ export function createBanRecords (deps: BanRecordsDeps): BanRecords {
   function hear (event: BanEvent): void {
     if (event.kind === 'placed' ? event.ban.source === 'backend' : event.imported === true) return
     const { dropped } = queue
-    queue.add(event)
+    queue.add(event, afterRemoteMs)
     if (dropped === 0 && queue.dropped > 0) {
       log.warn({}, 'too many lifts wait for MongoDB: documents of the further ones stay until they expire')
     }
     // A server that is away is asked at its own pace.
     if (!contact.isMade) return
-    const { least, spread } = AFTER_REMOTE_CHANGE_MS
-    rounds.wake(event.remote ? least + spread * random() : AFTER_OWN_CHANGE_MS)
+    rounds.wake(event.remote ? afterRemoteMs : AFTER_OWN_CHANGE_MS)
   }
 
   async function end (): Promise<void> {
@@ -120,7 +123,7 @@ export function createBanRecords (deps: BanRecordsDeps): BanRecords {
       if (queue.lifts > 0) log.warn({ lifts: queue.lifts }, 'documents of lifted bans stay in MongoDB until they expire')
     },
     health: () => contact.health(waiting()),
-    gauges: gaugesOf(queue, waiting),
+    meters: metersOf(queue, waiting),
   }
 }
 
@@ -148,16 +151,17 @@ function countWaiting (book: Pick<BanBook, 'all'>, queue: BanQueue, { incarnatio
   return waiting
 }
 
-function gaugesOf (queue: BanQueue, waiting: () => number): readonly StoreGauge[] {
+function metersOf (queue: BanQueue, waiting: () => number): readonly Meter[] {
   return [{
+    kind: 'gauge',
     name: 'portcullis_ban_documents_waiting',
     help: 'Changes of bans that are not in MongoDB yet',
     read: waiting,
     across: 'max',
   }, {
-    name: 'portcullis_ban_documents_dropped',
+    kind: 'counter',
+    name: 'portcullis_ban_documents_dropped_total',
     help: 'Lifts whose documents stay in MongoDB until they expire, since too many waited',
     read: () => queue.dropped,
-    across: 'max',
   }]
 }

@@ -5,6 +5,7 @@ const SELECTION_MS = 2000
 const CONNECT_MS = 2000
 const SOCKET_MS = 5000
 const POOL = 10
+const CONNECT_AGAIN_MS = 1000
 
 /** A document whose `_id` is text of ours. */
 export interface Keyed extends Document { readonly _id: string }
@@ -27,8 +28,8 @@ export interface MongoOptions {
 }
 
 /**
- * Connects when something is first asked of it, and again by itself. Each call rejects after about two seconds while
- * no server answers. Throws for a text that is no connection string.
+ * Begins to connect, and goes on trying for ever. Each call rejects after about two seconds while no server answers.
+ * Throws for a text that is no connection string.
  */
 export function openMongo ({ uri }: MongoOptions): Mongo {
   const client = new MongoClient(uri, {
@@ -40,6 +41,7 @@ export function openMongo ({ uri }: MongoOptions): Mongo {
     maxPoolSize: POOL,
   })
   const database = client.db()
+  const endAttempts = connectUntilThere(client)
   return {
     // Whatever the app's string says: an acknowledgement must mean that the document stays.
     logs: database.collection<Keyed>('logs', {
@@ -50,6 +52,25 @@ export function openMongo ({ uri }: MongoOptions): Mongo {
       const hello = await database.command({ hello: 1 })
       return typeof hello['setName'] === 'string' || hello['msg'] === 'isdbgrid'
     },
-    close: () => client.close().catch(() => {}),
+    close: async () => {
+      endAttempts()
+      await client.close().catch(() => {})
+    },
+  }
+}
+
+/** Once connected, the driver finds its servers again by itself; a first attempt that fails it never repeats. */
+function connectUntilThere (client: MongoClient): () => void {
+  let timer: NodeJS.Timeout | undefined
+  let isEnded = false
+  const connect = (): void => {
+    client.connect().catch(() => {
+      if (!isEnded) timer = setTimeout(connect, CONNECT_AGAIN_MS).unref()
+    })
+  }
+  connect()
+  return () => {
+    isEnded = true
+    clearTimeout(timer)
   }
 }

@@ -66,26 +66,37 @@ export function createRecorder ({ collection, book, queue, log }: RecorderDeps):
   return {
     async writeChanges (incarnation) {
       await remove()
+      for (let others = queue.takeRemote(PIECE); others.length > 0; others = queue.takeRemote(PIECE)) {
+        await write(others.filter((subject) => !isRecorded(book.get(subject), incarnation)), incarnation)
+      }
       for (let placed = queue.takePlaced(PIECE); placed.length > 0; placed = queue.takePlaced(PIECE)) {
         await write(placed, incarnation)
       }
     },
     async settle (asked, { ends }, incarnation) {
       const outdated: string[] = []
-      for (const ban of asked) {
-        const state = stateOf(ban, ends.get(keyOf(ban.subject)), incarnation)
+      for (const { subject } of asked) {
+        // As it is by now: what others have recorded meanwhile and is missing was deleted.
+        const ban = book.get(subject)
+        if (ban === undefined || queue.isPlaced(subject)) continue
+        const state = stateOf(ban, ends.get(keyOf(subject)), incarnation)
         if (state === 'there') mark(ban, incarnation)
-        else if (state === 'outdated') outdated.push(ban.subject)
+        else if (state === 'outdated') outdated.push(subject)
       }
       for (const subjects of inPieces(outdated)) await write(subjects, incarnation)
     },
   }
 }
 
+/** Acknowledged as it is, by whichever instance wrote it: its document is not written again, since it may be deleted by now. */
+function isRecorded (ban: Ban | undefined, incarnation: string): boolean {
+  return ban !== undefined && ban.recorded === receiptOf(ban, incarnation)
+}
+
 /** @param end of the document; undefined: there is none. */
 function stateOf (ban: Ban, end: number | null | undefined, incarnation: string): 'noted' | 'there' | 'outdated' {
   const isThere = end !== undefined
-  if (ban.recorded !== receiptOf(ban, incarnation)) return isThere && end === ban.expiresAt ? 'there' : 'outdated'
+  if (!isRecorded(ban, incarnation)) return isThere && end === ban.expiresAt ? 'there' : 'outdated'
   // A later end is that of a gateway that shares nothing with us but this collection.
   return isThere && (end ?? Infinity) < (ban.expiresAt ?? Infinity) ? 'outdated' : 'noted'
 }

@@ -2,17 +2,21 @@ import type { Log } from '../../log.js'
 import { TOO_LATE, within } from '../guarded/deadline.js'
 import type { MemoryBans } from '../memory/bans.js'
 import type { BanOutbox } from './bans-outbox.js'
-import type { RemoteBans } from './bans-remote.js'
+import { isOnTrack, type Position } from './bans-position.js'
+import type { Change, RemoteBans } from './bans-remote.js'
 import { syncBans, type BanSyncOptions } from './bans-sync.js'
+import { createBreath } from './breath.js'
 import { createPause } from './pause.js'
 
 /** How long a read waits for news; a flush, which no read notices, is noticed after this time. */
 const BLOCK_MS = 1000
-/** An answer that is later than that does not come. */
+/** Later than this counts as no answer. */
 const SILENCE_MS = 2000
 const PULSE_EVERY_MS = 1000
 const SNAPSHOT_MS = 30_000
 const RETRY_FIRST_MS = 50
+/** A connection that breaks is known to be lost by the next attempt; failures beside a good one are news. */
+const TOLD_AFTER = 2
 const RETRY_MOST_MS = 1000
 /** Nothing should be able to differ after so long; if it does all the same, it ends. Renews the keys' expiry too. */
 const RESYNC_EVERY_MS = 6 * 3_600_000
@@ -22,6 +26,8 @@ const NOTE_CONTACT_EVERY_MS = 10 * 60_000
 export interface BanFeedOptions extends BanSyncOptions {
   readonly disk: MemoryBans
   readonly log: Log
+  /** False while the connection is known to be lost, which others tell of. */
+  isConnected (): boolean
   /** Breaks the connection that reads, so that an answer which does not come is not waited for; for good, or for now. */
   hangUp (isForGood: boolean): void
 }
@@ -59,10 +65,12 @@ class Feed implements BanFeed {
   #isClosed = false
   #isInStep = false
   #hasTold = false
+  /** In a row. */
+  #failures = 0
   #lagMs = 0
   #resyncs = 0
-  /** Of the data that we are in step with. */
-  #generation: string | undefined
+  /** In the data that we are, or were last, in step with. */
+  #position: Position | undefined
   #notedAt = -Infinity
 
   constructor (options: BanFeedOptions) {
@@ -118,11 +126,12 @@ class Feed implements BanFeed {
     const { generation, seq, lastId } = await within(SNAPSHOT_MS, () => syncBans(this.#options, disk.contact))
     this.#resyncs++
     this.#isInStep = true
-    this.#generation = generation
+    this.#position = { generation, seq, id: lastId, syncedAt: performance.now(), stuckAt: undefined }
     this.#firstTry.resolve()
     if (this.#hasTold) log.info({ bans: disk.bans.size, toSend: this.#outbox.size }, 'bans are in step with Redis again')
     this.#hasTold = false
-    return { generation, seq, id: lastId, syncedAt: performance.now(), stuckAt: undefined }
+    this.#failures = 0
+    return this.#position
   }
 
   /** Returns when something may have been missed; rejects when Redis is away. */
@@ -131,7 +140,7 @@ class Feed implements BanFeed {
     while (!this.#isClosed && performance.now() - position.syncedAt < RESYNC_EVERY_MS) {
       if (performance.now() - pulseAt >= PULSE_EVERY_MS) {
         pulseAt = performance.now()
-        if (!await this.#isAlive(position)) return
+        if (!isOnTrack(position, await within(SILENCE_MS, this.#remote.pulse))) return
         this.#outbox.sendAll()
         this.#noteContact()
       }
@@ -140,35 +149,31 @@ class Feed implements BanFeed {
   }
 
   async #readNews (position: Position): Promise<boolean> {
-    const { clock } = this.#options
     const read = () => this.#remote.read(position.id, BLOCK_MS)
+    const breath = createBreath()
     for (const change of await within(BLOCK_MS + SILENCE_MS, read).catch((error) => this.#giveUp(error))) {
+      if (breath.isDue) await breath.take()
+      if (this.#isClosed) return true
       if (change.n !== position.seq + 1) return false
-      position.seq = change.n
-      position.id = change.id
-      this.#outbox.receive(change)
-      this.#lagMs = Math.max(0, clock() - change.at)
+      this.#takeIn(change, position)
     }
     return true
   }
 
-  /** False when Redis has other data than it had, or the stream does not bring what it should. */
-  async #isAlive (position: Position): Promise<boolean> {
-    const { generation, seq } = await within(SILENCE_MS, this.#remote.pulse)
-    if (generation !== position.generation || seq < position.seq) return false
-    const stuckAt = seq > position.seq ? position.seq : undefined
-    const isStuck = stuckAt !== undefined && stuckAt === position.stuckAt
-    position.stuckAt = stuckAt
-    return !isStuck
+  #takeIn (change: Change, position: Position): void {
+    position.seq = change.n
+    position.id = change.id
+    this.#outbox.receive(change)
+    this.#lagMs = Math.max(0, this.#options.clock() - change.at)
   }
 
   #noteContact (): void {
     const { disk, clock } = this.#options
-    const generation = this.#generation
     // What waits was placed or lifted after the last contact: only so it is known that Redis never had it.
-    if (generation === undefined || this.#outbox.size > 0) return
+    if (this.#position === undefined || this.#outbox.size > 0) return
+    const { generation, seq } = this.#position
     const isNew = disk.contact?.generation !== generation
-    disk.contact = { generation, inStepAt: clock() }
+    disk.contact = { generation, seq, inStepAt: clock() }
     if (!isNew && performance.now() - this.#notedAt < NOTE_CONTACT_EVERY_MS) return
     this.#notedAt = performance.now()
     disk.file.touch()
@@ -180,20 +185,12 @@ class Feed implements BanFeed {
   }
 
   #lose (error: unknown): void {
+    const { log, isConnected } = this.#options
     this.#isInStep = false
-    if (this.#hasTold || this.#isClosed) return
+    this.#failures++
+    if (this.#hasTold || this.#isClosed || this.#failures < TOLD_AFTER || !isConnected()) return
     this.#hasTold = true
     const { message } = error as Error
-    this.#options.log.warn({ reason: message }, 'bans are not in step with Redis: those known here hold, changes elsewhere are not heard of')
+    log.warn({ reason: message }, 'bans are not in step with Redis: those known here hold, changes elsewhere are not heard of')
   }
-}
-
-interface Position {
-  readonly generation: string
-  readonly syncedAt: number
-  /** Number and id of the last change that was taken in. */
-  seq: number
-  id: string
-  /** The number at which the last pulse found us behind Redis; undefined: we were not. */
-  stuckAt: number | undefined
 }

@@ -27,7 +27,7 @@ export interface LocalBans {
   stateOf (subject: string): BanState
   /** Makes a state ours, on disk soon and in force when this returns. A lift that we know of stays known. */
   adopt (subject: string, state: BanState, by: string): void
-  /** Makes sense of what Redis holds; a ban that ran out, or that cannot be read, is none. */
+  /** Makes sense of what Redis holds; a ban that ran out is none, nor is a ban or a lift that cannot be read. */
   read (subject: string, remote: RemoteState): BanState
   /** Everything with a ban or a lift. */
   subjects (): Iterable<string>
@@ -49,6 +49,13 @@ export function createLocalBans ({ disk, clock, log }: LocalBansOptions): LocalB
     return undefined
   }
 
+  /** Every comparison with what is no number would say that the ban is lifted. */
+  function instantOf (subject: string, liftedAt: number): number {
+    if (Number.isFinite(liftedAt)) return liftedAt
+    log.warn({ subject }, 'a lift in Redis cannot be read and is left alone')
+    return NO_LIFT
+  }
+
   return {
     stateOf: (subject) => ({
       ban: standing(disk.bans.get(subject)), liftedAt: disk.lifts.get(subject) ?? NO_LIFT,
@@ -64,7 +71,9 @@ export function createLocalBans ({ disk, clock, log }: LocalBansOptions): LocalB
         replica?.apply({ placed: [], lifted: [{ subject, liftedAt: until, by }] })
       } else if (!isDeepStrictEqual(ban, before)) replica?.apply({ placed: [ban], lifted: [] })
     },
-    read: (subject, { json, liftedAt }) => ({ ban: json === '' ? undefined : parse(subject, json), liftedAt }),
+    read: (subject, { json, liftedAt }) => ({
+      ban: json === '' ? undefined : parse(subject, json), liftedAt: instantOf(subject, liftedAt),
+    }),
     subjects: () => [...disk.bans.keys(), ...disk.lifts.keys()],
     follow: (told) => { replica = told },
   }

@@ -8,6 +8,6 @@ for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
 local last = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
 return {
   redis.call('HGET', KEYS[1], ':generation'),
-  tonumber(redis.call('HGET', KEYS[1], ':seq') or 0),
+  tonumber(redis.call('HGET', KEYS[1], ':seq') or 0) or 0,
   last and last[1] or '0-0',
 }

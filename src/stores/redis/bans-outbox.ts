@@ -5,8 +5,10 @@ import type { Change, RemoteBans, RemoteState } from './bans-remote.js'
 
 /** Changes on their way to Redis at a time, beside those that somebody waits for. */
 const AT_A_TIME = 64
-/** Each try loses against another instance's change; so many in a row there are not. */
+/** Each try loses against another instance's change; more in a row do not happen in practice. */
 const MAX_TRIES = 50
+/** A connection that breaks is known to be lost by the next round; failures beside a good one are news. */
+const TOLD_AFTER = 2
 export const BY_OTHERS = 'another instance'
 
 export interface BanOutboxOptions {
@@ -14,6 +16,8 @@ export interface BanOutboxOptions {
   readonly local: LocalBans
   readonly clock: Clock
   readonly log: Log
+  /** False while the connection is known to be lost, which others tell of. */
+  isConnected (): boolean
 }
 
 /**
@@ -61,6 +65,8 @@ class Outbox implements BanOutbox {
   #seen = 0
   #isFailing = false
   #isTold = false
+  /** Rounds of sending that failed, in a row. */
+  #failures = 0
 
   constructor (options: BanOutboxOptions) {
     this.#options = options
@@ -133,17 +139,21 @@ class Outbox implements BanOutbox {
       this.send(subject).then(() => this.#sendNext(), (error) => this.#fail(error))
       return
     }
-    if (this.size > 0 || !this.#isTold) return
+    if (this.size > 0) return
+    this.#failures = 0
+    if (!this.#isTold) return
     this.#isTold = false
     this.#options.log.info({}, 'Redis has all changes of bans again')
   }
 
   #fail (error: unknown): void {
+    const { log, isConnected } = this.#options
+    if (!this.#isFailing) this.#failures++
     this.#isFailing = true
-    if (this.#isTold) return
+    if (this.#isTold || this.#failures < TOLD_AFTER || !isConnected()) return
     this.#isTold = true
     const { message } = error as Error
-    this.#options.log.warn({ reason: message, waiting: this.size }, 'Redis does not take changes of bans: they hold here, and are sent again')
+    log.warn({ reason: message, waiting: this.size }, 'Redis does not take changes of bans: they hold here, and are sent again')
   }
 
   async #deliver (subject: string): Promise<void> {

@@ -4,6 +4,7 @@
 -- [3] changes (stream). ARGV: [1] subject, [2] JSON that the caller knows, [3] JSON to put ('' = no ban, both),
 -- [4] lift that the caller knows (epoch ms, -1 = none), [5] by whom, [6] the caller's instant, [7] lifts before this
 -- instant are forgotten, [8] expiry of the keys (ms), [9] a generation for a Redis that has none.
+-- A lift whose instant is not finite is none of ours: as if there were none.
 -- Answers {1, number of the change; 0 = it was so already}, or {0, JSON found, lift found} and changes nothing.
 
 local MAX_CHANGES, MAX_LIFTS = 10000, 100000
@@ -11,6 +12,7 @@ local subject, known, json, lift = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 local found = redis.call('HGET', KEYS[1], subject) or ''
 local foundLift = redis.call('ZSCORE', KEYS[2], subject) or '-1'
+if math.abs(tonumber(foundLift)) == math.huge then foundLift = '-1' end
 if found == json and tonumber(foundLift) == lift then return {1, 0} end
 if found ~= known or tonumber(foundLift) > lift then return {0, found, foundLift} end
 

@@ -5,7 +5,7 @@ import { defineScript, runScript } from './scripts.js'
 
 const PUT = defineScript('bans-put', [new URL('./bans-put.lua', import.meta.url)])
 const OPEN = defineScript('bans-open', [new URL('./bans-open.lua', import.meta.url)])
-const SWEEP = defineScript('bans-sweep', [new URL('./bans-sweep.lua', import.meta.url)])
+const SWEEP = defineScript('bans-sweep', ['basics', 'bans-sweep'].map((name) => new URL(`./${name}.lua`, import.meta.url)))
 /** Renewed with every change and every snapshot: whatever nobody uses any more goes by itself. */
 const KEY_EXPIRY_MS = 400 * 86_400_000
 const SCAN_STEP = 500
@@ -15,7 +15,7 @@ const READ_AT_MOST = 500
 export interface RemoteState {
   /** '' = no ban. */
   readonly json: string
-  /** Epoch milliseconds; -1 = no lift. */
+  /** Epoch milliseconds; -1 = no lift; not finite: none of ours. */
   readonly liftedAt: number
 }
 
@@ -45,6 +45,9 @@ export interface Pulse { readonly generation: string | undefined, readonly seq: 
 
 export interface Opened { readonly generation: string, readonly seq: number, readonly lastId: string }
 
+/** A ban whose end has passed by our clock. */
+export interface RanOut { readonly subject: string, readonly json: string, readonly expiresAt: number }
+
 /** Rejects whenever Redis does. */
 export interface RemoteBans {
   /** Resolves when the connection that may block is up. */
@@ -54,8 +57,8 @@ export interface RemoteBans {
   bans (): Promise<Map<string, string>>
   lifts (): Promise<Map<string, number>>
   put (change: Put, now: number): Promise<PutReply>
-  /** Removes bans that ran out, where their JSON is still this. */
-  sweep (ranOut: readonly (readonly [subject: string, json: string])[]): Promise<void>
+  /** Removes bans where their JSON is still this, and their end has passed by the clock of Redis too. */
+  sweep (ranOut: readonly RanOut[], now: number): Promise<void>
   /** Changes after an id; waits at most `blockMs` for the first. */
   read (after: string, blockMs: number): Promise<Change[]>
 }
@@ -103,9 +106,11 @@ export function createRemoteBans ({ link, feed, newId }: RemoteOptions): RemoteB
       const reply = await runScript(calm, PUT, keys, args) as [1, number] | [0, string, string]
       return reply[0] === 1 ? { n: reply[1] } : { found: { json: reply[1], liftedAt: Number(reply[2]) } }
     },
-    sweep: async (ranOut) => {
+    sweep: async (ranOut, now) => {
       for (let from = 0; from < ranOut.length; from += SCAN_STEP) {
-        await runScript(calm, SWEEP, [bansKey], ranOut.slice(from, from + SCAN_STEP).flat())
+        const some = ranOut.slice(from, from + SCAN_STEP)
+        const args = some.flatMap(({ subject, json, expiresAt }) => [subject, json, expiresAt])
+        await runScript(calm, SWEEP, [bansKey], [link.now(now), ...args])
       }
     },
     read: async (after, blockMs) => {

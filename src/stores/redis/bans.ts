@@ -45,9 +45,10 @@ export function createRedisBans (options: RedisBansOptions): RedisBans {
   const reader = link.openBlocking()
   const remote = createRemoteBans({ link, feed: reader, newId })
   const local = createLocalBans({ disk, clock, log })
-  const outbox = createBanOutbox({ remote, local, clock, log })
+  const isConnected = () => link.isConnected
+  const outbox = createBanOutbox({ remote, local, clock, log, isConnected })
   const hangUp = (isForGood: boolean) => reader.disconnect(!isForGood)
-  const feed = createBanFeed({ remote, local, outbox, clock, disk, log, hangUp })
+  const feed = createBanFeed({ remote, local, outbox, clock, disk, log, isConnected, hangUp })
   link.onConnection((isConnected) => { if (isConnected) feed.wake() })
   let isFollowed = false
 
@@ -80,8 +81,13 @@ export function createRedisBans (options: RedisBansOptions): RedisBans {
       const ranOut = subjects.map((subject) => disk.bans.get(subject)).filter((ban) => ban !== undefined)
       for (const { subject } of ranOut) disk.take(subject)
       disk.file.touch()
+      if (!link.isConnected) return
+      const now = clock()
+      const ended = ranOut.map((ban) => {
+        return { subject: ban.subject, json: JSON.stringify(ban), expiresAt: ban.expiresAt ?? now }
+      })
       // Whatever stays behind goes with the next snapshot.
-      if (link.isConnected) remote.sweep(ranOut.map((ban) => [ban.subject, JSON.stringify(ban)])).catch(() => {})
+      remote.sweep(ended, now).catch(() => {})
     },
     liftedAt: disk.liftedAt,
     follow: async (replica) => {

@@ -7,6 +7,13 @@ local MARGIN_MS = 5000
 -- Lua 5.1 has it apart.
 local unpackAll = table.unpack or unpack
 
+-- nil for what is no number of ours: others may have written into our keys.
+local function finite (text)
+  local number = text and tonumber(text)
+  if not number or number ~= number or math.abs(number) == math.huge then return nil end
+  return number
+end
+
 local function int (number)
   return string.format('%.0f', number)
 end

@@ -1,11 +1,11 @@
 -- One decision, atomic: books what is due from elsewhere, charges the hits in order until one refuses, books that
 -- refusal, and takes the slots if none did.
--- KEYS: those that the arguments name by their place: windows, scores, lists of bookings, slots, leases.
+-- KEYS: those that the arguments name by their place: windows, scores, bookings, slots, leases.
 -- ARGV: now (epoch ms; 0 = the server's clock), then three counts, each followed by so many of
 --   breaches that are due;
 --   hits: key, "kind(f, l, w, g) max windowMs burst cost peek(0, 1) observe(0, 1)", breach?;
 --   slots: key of the sorted set, key of the hash, id, "takenAt max leaseMs", repeatKey?, breach?
---   where "...?" is 0, or 1 and the thing, and a breach is: key of the scores, key of the list, id, type,
+--   where "...?" is 0, or 1 and the thing, and a breach is: key of the scores, keys of the bookings, id, type,
 --   "score(millionths) interval scope(type, total) ttlMs(-1 = never) keepMs ageMs".
 -- Answers { at, bookings due, standings, full, slots }, numbers as text:
 --   booking: before, after, at, crossed; standing of each hit, flat: charged, remaining, resetAt, retryAt;
@@ -27,7 +27,7 @@ local function key () return KEYS[number()] end
 local function perhaps (read) if text() == '1' then return read() end end
 
 local function readBreach ()
-  local breach = { scores = key(), booked = key(), id = text(), type = text() }
+  local breach = { scores = key(), booked = key(), bookedBefore = key(), id = text(), type = text() }
   local score, interval, scope, ttlMs, keepMs, ageMs = string.match(text(), BREACH)
   breach.score, breach.interval, breach.scope = tonumber(score), tonumber(interval), scope
   breach.ttlMs, breach.keepMs, breach.ageMs = tonumber(ttlMs), tonumber(keepMs), tonumber(ageMs)

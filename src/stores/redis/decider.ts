@@ -8,7 +8,7 @@ import type { Breach } from '../../violations/contract.js'
 import { createCallArguments, type CallArguments } from './call-arguments.js'
 import type { RedisLink } from './contract.js'
 import { MILLIONTHS, readAnswer, type Answer, type DueBooking, type PlacedHit, type Question } from './decide-call.js'
-import { bookedKey, leasesKey, scoresKey, slotsKey, windowKey } from './key-names.js'
+import { bookingsKeys, leasesKey, scoresKey, slotsKey, windowKey } from './key-names.js'
 import { kindOf } from './kinds.js'
 import type { ScoredSubjects } from './scored-subjects.js'
 import { defineScript, runScript } from './scripts.js'
@@ -34,7 +34,7 @@ export function createDecider (link: RedisLink, subjects: ScoredSubjects): Decid
   function putBreach (call: CallArguments, { id, breach, ageMs }: DueBooking): void {
     const { type, subject, score, interval, scope, ttlMs, shadow } = breach
     call.putKey(scoresKey(link, subject, shadow))
-    call.putKey(bookedKey(link, subject))
+    for (const key of bookingsKeys(link, subject)) call.putKey(key)
     const numbers = `${Math.round(score * MILLIONTHS)} ${interval} ${scope} ${ttlMs ?? -1} ${subjects.keepMs(breach)}`
     call.put(id, type, `${numbers} ${Math.round(ageMs)}`)
   }

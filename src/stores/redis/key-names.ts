@@ -19,9 +19,9 @@ export function scoresKey (link: Naming, subject: string, shadow: boolean): stri
   return link.key(subject, shadow ? 'shadows' : 'scores')
 }
 
-/** The last bookings of a subject by their ids. */
-export function bookedKey (link: Naming, subject: string): string {
-  return link.key(subject, 'booked')
+/** The last bookings of a subject by their ids, and those before them. */
+export function bookingsKeys (link: Naming, subject: string): readonly [last: string, before: string] {
+  return [link.key(subject, 'bookings'), link.key(subject, 'bookings:before')]
 }
 
 export function slotsKey (link: Naming, { holder, rule }: Pick<Lease, 'holder' | 'rule'>): string {

@@ -78,7 +78,8 @@ function createDiary (where: string, log: Log) {
         log.info({ redis: where, ...awayMs }, lostAt === undefined ? 'Connected to Redis.' : 'The connection to Redis is back.')
       } else {
         lostAt = performance.now()
-        log.warn({ redis: where, ...(lastReason === undefined ? {} : { reason: lastReason }) }, 'The connection to Redis is lost.')
+        // What it means for requests is said by whoever decides without it.
+        log.info({ redis: where, ...(lastReason === undefined ? {} : { reason: lastReason }) }, 'The connection to Redis is lost.')
       }
       lastReason = undefined
     },

@@ -1,8 +1,8 @@
 /** The stores of several instances that work as one: Redis, guarded by what a process can do without it. */
 import { randomUUID } from 'node:crypto'
 import { createAddressUsers } from '../../bans/bans.js'
-import type { HealthState } from '../../telemetry/contract.js'
-import type { StoreGauge, Stores } from '../contract.js'
+import type { HealthState, Meter } from '../../telemetry/contract.js'
+import type { Stores } from '../contract.js'
 import { guardStores, type GuardedStores } from '../guarded/guarded-stores.js'
 import { createMemoryBans } from '../memory/bans.js'
 import { createMemoryCounters } from '../memory/counters.js'
@@ -14,6 +14,7 @@ import { createRedisBans, type RedisBans } from './bans.js'
 import type { RedisLink } from './contract.js'
 import { createRedisCounters } from './counters.js'
 import { createDecider } from './decider.js'
+import { isOfOneKey } from './key-errors.js'
 import { createRedisLeases } from './leases.js'
 import { openRedisLink } from './link.js'
 import { createScoreMirror } from './score-mirror.js'
@@ -44,7 +45,7 @@ export async function createRedisStores (options: RedisStoresOptions): Promise<S
       leases: guarded.leases,
       bans,
       addressUsers: createRedisAddressUsers({ link, local: createAddressUsers(), clock, deadlineMs }),
-      gauges: [...guarded.gauges, ...gaugesOf(bans)],
+      meters: [...guarded.meters, ...metersOf(bans)],
       health: () => worst(health(), healthOf(bans)),
       onLateCrossing,
       close: async () => {
@@ -86,6 +87,7 @@ function createGuardedStores (
       counters: (local, leases) => createMemoryCounters({ scores: local, leases }),
     },
     connection: link,
+    isOfOneKey,
     probe: () => link.fast.set(probeKey, '1', 'PX', PROBE_KEPT_MS),
     deadlineMs,
     metrics,
@@ -101,27 +103,31 @@ async function mirrorOf ({ changedSince }: RedisScores, { dataDir, clock, log, r
   return dataDir === undefined ? undefined : await createScoreMirror({ changedSince, dataDir, clock, log, retentionMs })
 }
 
-function gaugesOf (bans: RedisBans): StoreGauge[] {
+function metersOf (bans: RedisBans): Meter[] {
   return [
     {
+      kind: 'gauge',
       name: 'portcullis_bans_unsent',
       help: 'Changes of bans that Redis must still be told of',
       read: () => bans.stats().outbox,
     },
     {
+      kind: 'gauge',
       name: 'portcullis_bans_out_of_step',
       help: '1 while this instance does not hear of the bans of the others',
       read: () => bans.stats().isInStep ? 0 : 1,
       across: 'max',
     },
     {
+      kind: 'gauge',
       name: 'portcullis_bans_lag_seconds',
       help: 'How long the last change of a ban took from the instance that made it to this one',
       read: () => bans.stats().lagMs / 1000,
       across: 'max',
     },
     {
-      name: 'portcullis_bans_resyncs',
+      kind: 'counter',
+      name: 'portcullis_bans_resyncs_total',
       help: 'How often this instance compared all its bans with those in Redis, since the start',
       read: () => bans.stats().resyncs,
     },

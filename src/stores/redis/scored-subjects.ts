@@ -42,7 +42,7 @@ export function createScoredSubjects (link: RedisLink, { retentionMs, log }: Sco
   }
 
   function complain (error: unknown, at: number): void {
-    if (at < complainedAt + COMPLAIN_EVERY_MS) return
+    if (at >= complainedAt && at < complainedAt + COMPLAIN_EVERY_MS) return
     complainedAt = at
     log.warn({ err: error }, 'Subjects with violations could not be noted: lists may lack them')
   }

@@ -74,10 +74,11 @@ interface StoredRecord {
 
 /** undefined: past its retention, and only kept for another type's sake; or none of ours. */
 function readRecord ({ type, subject, text, now, retentionMs }: StoredRecord): ScoreRecord | undefined {
-  const [total, kept, updatedAt, expiresAt] = text.split(' ')
-  const scoreExpiresAt = expiresAt === '-' ? null : Number(expiresAt)
-  const score = scoreExpiresAt === null || now < scoreExpiresAt ? Number(kept) / MILLIONTHS : 0
-  if (Number.isNaN(scoreExpiresAt) || Number.isNaN(score)) return undefined
-  if (score === 0 && Number(updatedAt) < now - retentionMs) return undefined
-  return { type, subject, total: Number(total), score, updatedAt: Number(updatedAt), scoreExpiresAt }
+  const words = text.split(' ')
+  const [total = NaN, kept = NaN, updatedAt = NaN] = words.map(Number)
+  const scoreExpiresAt = words[3] === '-' ? null : Number(words[3])
+  if (![total, kept, updatedAt, scoreExpiresAt ?? 0].every(Number.isFinite)) return undefined
+  const score = scoreExpiresAt === null || now < scoreExpiresAt ? kept / MILLIONTHS : 0
+  if (score === 0 && updatedAt < now - retentionMs) return undefined
+  return { type, subject, total, score, updatedAt, scoreExpiresAt }
 }

@@ -4,7 +4,8 @@
 local slidingLog = {}
 
 local function hitAt (rule, index)
-  return tonumber(redis.call('LINDEX', rule.key, index))
+  -- What others wrote there happened long ago.
+  return finite(redis.call('LINDEX', rule.key, index)) or 0
 end
 
 local function hasLeft (at, rule, now)

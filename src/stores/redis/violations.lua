@@ -1,20 +1,26 @@
 -- Scores: a hash a subject, one field a type, each "total score updatedAt expiresAt"; "-" never expires. Scores are in
--- millionths, so that tenths add up. Beside it a list of the last bookings: id, "before after at crossed", id, ...
--- Breach: { scores, booked, id, type, score, interval, scope, ttlMs (-1 = never), keepMs, ageMs }.
+-- millionths, so that tenths add up. Beside it the last bookings, in two hashes of id -> "before after at crossed", one
+-- after the other, so that forgetting costs nothing; ":age" is how many ms the younger has been filled for.
+-- Breach: { scores, booked, bookedBefore, id, type, score, interval, scope, ttlMs (-1 = never), keepMs, ageMs }.
 
 local MILLIONTHS = 1000000
 local NEVER = math.huge
-local REMEMBERED = 256
+-- Remembered is a minute in which bookings are made, and 256 bookings, up to 10,000: as many as an instance has under way
+-- at most, so that it may lose all their answers. At most twice of that is kept.
+local FEWEST, MOST = 256, 10000
+local LEAST_MS = 60000
+-- Silence counts for no more: who was cut off tells the rest when he is back.
+local SILENCE_MS = 10000
 local REMEMBERED_MS = 3600000
 
 -- score is what is left of it now; kept is as it stands there.
 local function readRecord (text, now)
   local total, score, updatedAt, expiresAt = string.match(text or '', '^(%S+) (%S+) (%S+) (%S+)')
-  if total == nil then return nil end
   local record = {
-    total = tonumber(total), kept = tonumber(score), updatedAt = tonumber(updatedAt),
-    expiresAt = tonumber(expiresAt) or NEVER,
+    total = finite(total), kept = finite(score), updatedAt = finite(updatedAt),
+    expiresAt = expiresAt == '-' and NEVER or finite(expiresAt),
   }
+  if not (record.total and record.kept and record.updatedAt and record.expiresAt) then return nil end
   record.score = now < record.expiresAt and record.kept or 0
   return record
 end
@@ -36,15 +42,25 @@ end
 
 -- What a booking of this id answered the first time; nil: it is the first.
 local function noted (breach)
-  local index = redis.call('LPOS', breach.booked, breach.id)
-  if not index then return nil end
-  local booking = redis.call('LINDEX', breach.booked, index + 1)
-  return { string.match(booking, '^(%S+) (%S+) (%S+) (%S+)$') }
+  local booking = redis.call('HGET', breach.booked, breach.id) or redis.call('HGET', breach.bookedBefore, breach.id)
+  return booking and { string.match(booking, '^(%S+) (%S+) (%S+) (%S+)$') } or nil
+end
+
+-- The expiry that is left tells when the last booking was noted.
+local function makeRoom (breach)
+  local left = redis.call('PTTL', breach.booked)
+  if left < 0 then return end
+  local silence = math.max(0, math.min(REMEMBERED_MS - left, SILENCE_MS))
+  local age = redis.call('HINCRBY', breach.booked, ':age', silence)
+  local count = redis.call('HLEN', breach.booked) - 1
+  if count < FEWEST or (count < MOST and age < LEAST_MS) then return end
+  redis.call('UNLINK', breach.bookedBefore)
+  redis.call('RENAME', breach.booked, breach.bookedBefore)
 end
 
 local function note (breach, booking)
-  redis.call('RPUSH', breach.booked, breach.id, table.concat(booking, ' '))
-  redis.call('LTRIM', breach.booked, -2 * REMEMBERED, -1)
+  makeRoom(breach)
+  redis.call('HSET', breach.booked, breach.id, table.concat(booking, ' '))
   redis.call('PEXPIRE', breach.booked, REMEMBERED_MS)
 end
 

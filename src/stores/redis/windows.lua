@@ -2,13 +2,19 @@
 -- Rule: { key, kind, max, windowMs, burst }. The kind stands in the key's name too, so that the state of another
 -- algorithm (before a reload) is no state: a whole bucket.
 
--- A state of numbers is one string.
+local SIZES = { f = 2, w = 3, g = 2 }
+
+-- A state of numbers is one string; any other is no state, as nobody's charge could be added to it.
 local function loadNumbers (rule)
   local text = redis.call('GET', rule.key)
   if not text then return nil end
   local numbers = {}
-  for number in string.gmatch(text, '%S+') do numbers[#numbers + 1] = tonumber(number) end
-  return numbers
+  for word in string.gmatch(text, '%S+') do
+    local number = finite(word)
+    if number == nil then return nil end
+    numbers[#numbers + 1] = number
+  end
+  return #numbers == SIZES[rule.kind] and numbers or nil
 end
 
 local function saveNumbers (rule, state, ttlMs)
