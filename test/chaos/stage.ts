@@ -11,7 +11,7 @@ import { start } from '../helpers/process.js'
 const SECRET = 'chaos-secret'
 const ADMIN_TOKEN = 'chaos-admin-token-0123456789'
 /** Two gateways that start at once on a busy machine. */
-const READY_MS = 20_000
+const READY_MS = 60_000
 
 /** What `small` admits. `/plain` has no rule: it shows what the machine does at the moment, without Redis. */
 export const SMALL_MAX = 5

@@ -6,7 +6,7 @@ import { until } from './backends.js'
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 /** Who does not run by then will not. */
-const READY_MS = 20_000
+const READY_MS = 60_000
 
 export interface Place {
   /** Where `config/` and `data/` are looked for. */
