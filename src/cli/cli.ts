@@ -12,15 +12,25 @@ export const DONE = 0
 export const FAILED = 1
 export const MISUSED = 2
 
+/** What is asked of the program itself. */
+const OF_PROGRAM = new Set(['-h', '--help', '-V', '--version'])
+
 /** Runs one command of the line; answers the process's exit code. */
 export async function runCommand ({ argv, ...terminal }: Terminal & { argv: readonly string[] }): Promise<number> {
   const program = createProgram(terminal)
   try {
-    await program.parseAsync(argv, { from: 'user' })
+    await program.parseAsync(withCommand(argv), { from: 'user' })
     return DONE
   } catch (error) {
     return failed(error, terminal)
   }
+}
+
+/** Without a command it is `start`. Not by commander's default command, which would take a misspelt one for an argument. */
+function withCommand (argv: readonly string[]): string[] {
+  const [first] = argv
+  const isOfStart = first === undefined || (first.startsWith('-') && !OF_PROGRAM.has(first))
+  return isOfStart ? ['start', ...argv] : [...argv]
 }
 
 function createProgram (terminal: Terminal): Command {

@@ -24,7 +24,7 @@ const DEFAULT_ADMIN = 'http://127.0.0.1:9090'
 
 /** `portcullis start` */
 export function addStart (program: Command, terminal: Terminal): void {
-  program.command('start', { isDefault: true })
+  program.command('start')
     .description('run the gateway; without UPSTREAM_URL, in front of the bundled demo chat backend')
     .option('--workers <n>', `processes that serve, 1 to ${MAX_WORKERS}; more than one needs Redis (REDIS_URI)`, '1')
     .action(async ({ workers }: { workers: string }, command: Command) => {

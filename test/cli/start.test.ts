@@ -40,7 +40,7 @@ t.test('options of start are taken without its name, and a name that is none is 
     return { code, err: err.text() }
   }
   t.match(await run('--workers', '0'), { code: 2, err: /--workers: found "0"/ })
-  t.match(await run('strat'), { code: 2 })
+  t.match(await run('strat'), { code: 2, err: /unknown command 'strat'[^]*Did you mean start/ })
 })
 
 t.test('what was written while the gateway started is in force soon after', async (t) => {
