@@ -32,6 +32,8 @@ export interface Exchange {
   body: Buffer | undefined
   /** That body as JSON; undefined when it is none. Parsed once, by the gateway. */
   json: unknown
+  /** That body as a form; undefined when it is none. Parsed once, by the gateway. */
+  form: Readonly<Record<string, string>> | undefined
   /** Where the limiters stand, for the rate headers; undefined: none was asked. Written by the limits check. */
   decision: Decision | undefined
   /** Verdicts that observe mode recorded instead of enforcing. Written by the guard. */

@@ -84,6 +84,7 @@ function makeExchange (request: IncomingMessage, known: Known): Exchange {
     params,
     body: undefined,
     json: undefined,
+    form: undefined,
     decision: undefined,
     observed: [],
   }

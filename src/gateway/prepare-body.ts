@@ -20,11 +20,11 @@ export async function prepareBody (
   const decoded = decodeBody(body, { headers, maxBytes }) ?? NOTHING
   if (typeof decoded === 'string') return decoded
   exchange.body = body
-  exchange.json = parseBody(decoded, headers['content-type'])
+  exchange.form = parseForm(decoded, headers)
+  exchange.json = exchange.form === undefined ? parseBody(decoded, headers['content-type']) : undefined
   if (!identifier.readsBody) return undefined
   const asked = identityRequest(request, exchange.target, exchange)
-  const said = parseForm(decoded, headers) ?? exchange.json
-  exchange.identity = identifier.identifyBody(asked, exchange.identity, said)
+  exchange.identity = identifier.identifyBody(asked, exchange.identity, exchange.form ?? exchange.json)
   exchange.exempt = access.isExempt(exchange.identity)
   return undefined
 }

@@ -64,6 +64,7 @@ export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Excha
     params: {},
     body: undefined,
     json: undefined,
+    form: undefined,
     decision: undefined,
     observed: [],
     ...more,

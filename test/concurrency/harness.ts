@@ -65,6 +65,7 @@ export function exchangeOf (message: Message = {}): Exchange {
     params: message.params ?? {},
     body: message.body === undefined ? undefined : Buffer.from(JSON.stringify(message.body)),
     json: message.body,
+    form: undefined,
     decision: undefined,
     observed: [],
   }

@@ -1,6 +1,7 @@
 /** Reference librechat.md §10, statements 22–27 and 35–40: who calls, from where, and whether it is a browser. */
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { ObjectId } from 'mongodb'
+import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { allReady } from '../e2e/stage.js'
 import { startBackend } from '../helpers/backends.js'
@@ -25,6 +26,11 @@ t.test('22. Given login POST with a banned user\'s e-mail in other letter case, 
     const { status, body } = await ask(product, LOGIN, { ip: '198.51.100.1' }, { email, password: 'right' })
     t.equal(status, 403, email)
     t.match(body, { message: BAN_TEXT, reason: undefined, expiresAt: undefined })
+  }
+  const form = 'email=ANN%40example.com&password=right'
+  const types = { 'content-type': 'application/x-www-form-urlencoded' }
+  for (const [headers, body] of [[types, form], [{ ...types, 'content-encoding': 'gzip' }, gzipSync(form)]] as const) {
+    t.equal((await ask(product, LOGIN, { ip: '198.51.100.2', headers }, body)).status, 403, 'in a form too')
   }
   t.equal(chat.seen.length, 0)
   t.equal((await ask(product, LOGIN, {}, { email: 'bob@example.com', password: 'right' })).status, 200)

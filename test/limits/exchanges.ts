@@ -109,6 +109,7 @@ export function exchangeOf (part: ExchangePart = {}): Exchange {
     params: {},
     body: undefined,
     json: undefined,
+    form: undefined,
     decision: undefined,
     observed: [],
   }

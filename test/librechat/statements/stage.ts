@@ -46,21 +46,25 @@ export interface Answer {
   readonly body: Record<string, unknown>
 }
 
-/** Sends exactly this method, path and head; an object is sent as JSON. */
+/** A text or bytes are sent as they are; any other object as JSON. */
+type Body = object | string | Buffer
+
+/** Sends exactly this method, path and head. */
 export async function open (
-  { url }: Pick<Product, 'url'>, line: string, caller: Caller = {}, body?: object | string
+  { url }: Pick<Product, 'url'>, line: string, caller: Caller = {}, body?: Body
 ): Promise<IncomingMessage> {
   const [method = 'GET', path = '/'] = line.split(' ')
   const { hostname, port } = new URL(url)
-  const headers = { ...headOf(caller), ...typeof body === 'object' && { 'content-type': 'application/json' } }
+  const isJson = typeof body === 'object' && !Buffer.isBuffer(body)
+  const headers = { ...headOf(caller), ...isJson && { 'content-type': 'application/json' } }
   const sent = request({ hostname, port, method, path, headers, agent: false })
-  sent.end(typeof body === 'object' ? JSON.stringify(body) : body)
+  sent.end(isJson ? JSON.stringify(body) : body)
   const [answer] = await once(sent, 'response') as [IncomingMessage]
   return answer
 }
 
 /** The same, read to the end. */
-export async function ask (product: Pick<Product, 'url'>, line: string, caller?: Caller, body?: object | string): Promise<Answer> {
+export async function ask (product: Pick<Product, 'url'>, line: string, caller?: Caller, body?: Body): Promise<Answer> {
   const answer = await open(product, line, caller, body)
   const pieces: Buffer[] = []
   for await (const piece of answer) pieces.push(piece as Buffer)
