@@ -28,7 +28,9 @@ export function createBanCheck ({ book, access, automatic, users }: BanCheckDeps
     if (denied !== undefined) return denial(denied)
     const ban = banOf(identity, exchange.receivedAt)
     if (ban !== undefined) return refuse(ban, exchange)
-    if (identity.user !== undefined) users.seen(identity.client.subject, identity.user.id, exchange.receivedAt)
+    const { client, user } = identity
+    // A guest is his address: nobody who would stand out among those who share it.
+    if (user !== undefined && user.guest !== true) users.seen(client.subject, user.id, exchange.receivedAt)
     return undefined
   }
 

@@ -245,6 +245,10 @@ t.test('only bystanders count: seen within the time, verified, and without a vio
   rooms.clock.advance(HOUR + 1)
   await cross(rooms, { users: ['c'], address })
   t.ok(rooms.book.get(`ip:${address}`), 'who was seen longer ago does not count')
+  const guests = '203.0.113.11'
+  for (let i = 0; i < 6; i++) await rooms.check({ users: [{ id: `guest_${i}`, guest: true }], address: guests })
+  await cross(rooms, { users: ['e'], address: guests })
+  t.ok(rooms.book.get(`ip:${guests}`), 'guests do not count: they are their address')
   const always = '203.0.113.10'
   await populate(rooms, always, 20)
   await cross(rooms, { users: ['d'], address: always }, { policy: policyOf({ address: { enabled: true, sharedBy: 0, withinMs: HOUR } }) })
