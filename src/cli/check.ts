@@ -94,6 +94,8 @@ function routeTable (routes: readonly RouteEntry[]): string {
       ...one.forgiveMs === 0 ? [] : [`forgives repeated GETs for ${durationText(one.forgiveMs)}`],
       ...one.concurrency === undefined ? [] : [`concurrency ${one.concurrency.name}`],
       ...one.outcomes.map(({ name }) => `outcome ${name}`),
+      ...one.account === undefined ? [] : ['banned accounts by e-mail'],
+      ...one.identity.length === 0 ? [] : ['credentials of its own'],
     ].join(', '),
     one.reply,
   ]))
