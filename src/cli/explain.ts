@@ -31,7 +31,7 @@ export function explain ({ config, policy }: LoadedPolicy, method: string, path:
   const readings = target === undefined ? undefined : table.explain(method, target.path)
   const matched = target === undefined ? undefined : table.match(method, target.path)
   if (readings === undefined || matched === undefined) return MALFORMED
-  const nothing = { headChecks: [], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [] }
+  const nothing = { headChecks: [], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [], frameChecks: [] }
   const planner = createPlanner(policy, () => nothing)
   const plan = planner.planOf(matched.entries)
   const lines = [

@@ -51,6 +51,7 @@ export function assembleChecks (options: AssemblyOptions): (requirements: Requir
       lateChecks: options.policy.mode === 'enforce' ? banned : [],
       bodyLimit,
       observers: observers(requirements, options, forgiveness),
+      frameChecks: [],
     }
   }
 }

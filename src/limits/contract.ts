@@ -1,5 +1,6 @@
 import type { SubjectKind } from '../identity/contract.js'
 import type { SlotRequest, TakeResult } from '../concurrency/contract.js'
+import type { Suspension } from '../suspensions/contract.js'
 import type { Booking } from '../verdict/verdict.js'
 import type { Breach } from '../violations/contract.js'
 
@@ -40,6 +41,10 @@ export interface Limiter {
   readonly message: string | undefined
   readonly observe: boolean
   readonly onFailure: OnFailure
+  /** Asked before the body is read, or once content has nothing against it. */
+  readonly after: 'head' | 'content'
+  /** A refusal silences the subject for so long, with this text (`{minutes}` still in it); undefined: it only refuses. */
+  readonly suspend: { readonly durationMs: number, readonly message: string } | undefined
 }
 
 /** One bucket that a request wants to be charged in, in the order of the route. */
@@ -85,6 +90,8 @@ export interface DecisionRequest {
   readonly hits: readonly Hit[]
   /** Slots that the request takes in the same step, once every hit was admitted; empty where concurrency is asked later. */
   readonly slots: readonly SlotRequest[]
+  /** Subject that is looked at first: while it is suspended, nothing is charged or booked. Absent: nobody is. */
+  readonly watched?: string
   /** The process's clock. A store that several processes share may go by its own. */
   readonly now: number
 }
@@ -115,6 +122,8 @@ export interface Decision {
    * Undefined in every other case.
    */
   readonly unavailable: string | undefined
+  /** The watched subject's suspension in force: nothing else was looked at, states and slots are empty. */
+  readonly suspension?: Suspension
 }
 
 export interface ObservedRefusal {

@@ -52,6 +52,8 @@ function compileLimiter (
     status: entry.status ?? TOO_MANY_REQUESTS,
     type: entry.type,
     shownAs: entry.shownAs,
+    after: 'head',
+    suspend: undefined,
     message: entry.message,
     observe: entry.mode === 'observe',
     onFailure: entry.onFailure ?? onFailure,

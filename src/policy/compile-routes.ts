@@ -55,6 +55,9 @@ function compileRoute (entry: RouteDocument, index: number, rules: Known): Route
           learnId: pointerOf(entry.account.learnId, [...path, 'account', 'learnId'], report),
         },
     login: entry.login ?? false,
+    prompt: undefined,
+    content: undefined,
+    frames: false,
     reply: entry.reply ?? document.reply ?? 'problem',
     mode: entry.mode,
   }

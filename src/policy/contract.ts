@@ -1,11 +1,18 @@
 import type { Check, ObserveAnswer } from '../exchange.js'
 import type { AccountRule } from '../accounts/contract.js'
+import type { ContentRules } from '../content/contract.js'
 import type { ClientRules, IdentitySource } from '../identity/contract.js'
 import type { Limiter, LimiterKey, OnFailure } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
+import type { PromptRule } from '../prompt/contract.js'
 
 export type PolicyMode = 'enforce' | 'observe' | 'off'
-export type DialectName = 'librechat-json' | 'librechat-sse' | 'problem'
+export type DialectName =
+  | 'librechat-json' | 'librechat-sse' | 'problem'
+  /** Errors of the OpenAI API; an assistant's message instead of an error; errors of the Anthropic API. */
+  | 'openai' | 'openai-message' | 'anthropic'
+  /** The Cat's own chat reply: 1.x over HTTP and WebSocket; agents of 2.x, plain and as a stream. */
+  | 'cheshire-cat' | 'cheshire-cat-agents'
 
 /** A rule for messages in flight, as the compiled policy holds it. */
 export interface ConcurrencyRule {
@@ -75,8 +82,20 @@ export interface RouteEntry {
   /** A sign-in that names an account by its e-mail. */
   readonly account: AccountRule | undefined
   readonly login: boolean
+  /** Where the body, or each frame, says what the person says; undefined: nothing here is a prompt. */
+  readonly prompt: PromptRule | undefined
+  /** Checks of what is said; only where there is a prompt. */
+  readonly content: ContentRules | undefined
+  /** Each text frame of the client's on this route's WebSocket is a message: limited and checked by itself. */
+  readonly frames: boolean
   readonly reply: DialectName
   readonly mode: PolicyMode | undefined
+}
+
+/** What is said there, and what is checked of it. */
+export interface InspectionRule {
+  readonly prompt: PromptRule
+  readonly content: ContentRules
 }
 
 /** What the entries of a plan ask together: the strictest of each, every rule once, in matching order. */
@@ -96,6 +115,11 @@ export interface Requirements {
   readonly concurrency: readonly ConcurrencyRule[]
   readonly releases: readonly ReleaseRule[]
   readonly accounts: readonly AccountRule[]
+  /** Each content rule once for each place in which the entries look for prompts. */
+  readonly inspections: readonly InspectionRule[]
+  /** Where prompts stand, content checks or not: such a body must read the same to us and to the backend. */
+  readonly prompts: readonly PromptRule[]
+  readonly frames: boolean
   readonly login: boolean
 }
 
@@ -110,6 +134,8 @@ export interface PlanParts {
   /** The body is read before `bodyChecks`, up to so many bytes; 0: it is not read. */
   readonly bodyLimit: number
   readonly observers: readonly ObserveAnswer[]
+  /** What each frame goes through where frames are messages; empty elsewhere. The handshake passes the others. */
+  readonly frameChecks: readonly Check[]
 }
 
 /** What is done with a request: made once for a combination of entries, shared by all requests that lead there. */

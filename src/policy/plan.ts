@@ -3,7 +3,7 @@ import type { AccountRule } from '../accounts/contract.js'
 import type { Limiter } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
 import type {
-  ConcurrencyRule, DialectName, Plan, PlanParts, Policy, PolicyMode, ReleaseRule, Requirements, RouteEntry,
+  ConcurrencyRule, DialectName, InspectionRule, Plan, PlanParts, Policy, PolicyMode, ReleaseRule, Requirements, RouteEntry,
 } from './contract.js'
 
 const UNMATCHED = 'unmatched'
@@ -50,9 +50,8 @@ function makePlan (
   const requirements = merge(policy, entries)
   const dialects = new Map<string, DialectName>()
   for (const entry of [...entries].reverse()) {
-    for (const rule of [...entry.limiters, entry.concurrency]) {
-      if (rule !== undefined) dialects.set(rule.name, entry.reply)
-    }
+    const rules = [...entry.limiters, entry.concurrency, ...entry.content?.checks ?? []]
+    for (const rule of rules) if (rule !== undefined) dialects.set(rule.name, entry.reply)
   }
   const fallback = entries[0]?.reply ?? policy.defaultReply
   return Object.freeze({
@@ -78,7 +77,18 @@ function merge (policy: Policy, entries: readonly RouteEntry[]): Requirements {
     concurrency: mergeRules<ConcurrencyRule>(active, (entry) => entry.concurrency ?? [], observes),
     releases: active.flatMap((entry): ReleaseRule[] => entry.releases === undefined ? [] : [entry.releases]),
     accounts: active.flatMap((entry): AccountRule[] => entry.account === undefined ? [] : [entry.account]),
+    inspections: active.flatMap(inspectionOf(observes)),
+    prompts: active.flatMap(({ prompt }) => prompt ?? []),
+    frames: active.some((entry) => entry.frames),
     login: active.some((entry) => entry.login),
+  }
+}
+
+function inspectionOf (observes: (entry: RouteEntry) => boolean) {
+  return (entry: RouteEntry): InspectionRule[] => {
+    const { prompt, content } = entry
+    if (prompt === undefined || content === undefined) return []
+    return [{ prompt, content: observes(entry) ? { ...content, observe: true } : content }]
   }
 }
 

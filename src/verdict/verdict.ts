@@ -86,6 +86,27 @@ export interface NotAllowedVerdict extends Refusal {
   readonly kind: 'not-allowed'
 }
 
+/** Something in the message itself: told to the person, who may say it otherwise. */
+export interface ContentVerdict extends Refusal {
+  readonly kind: 'content'
+  /** Kind of the check: `length`, `keywords`, `nonAlphanumeric`, `pattern`. */
+  readonly check: string
+  /** Violation type; absent when the check books none. */
+  readonly type?: string
+  readonly booking?: Booking
+}
+
+/** The subject is silenced on chat routes: since now, by this message, or already. */
+export interface SuspensionVerdict extends Refusal {
+  readonly kind: 'suspension'
+  readonly reason: 'content' | 'rate'
+  readonly subject: string
+  /** Epoch milliseconds. */
+  readonly until: number
+  /** True when this message brought it. */
+  readonly isNew: boolean
+}
+
 /** The request itself is at fault, or we or the backend are: codes of the catalogue in `errors.ts`. */
 export interface FaultVerdict extends Refusal {
   readonly kind: 'fault'
@@ -94,13 +115,15 @@ export interface FaultVerdict extends Refusal {
 }
 
 export type Verdict =
-  | BanVerdict | LimitVerdict | ConcurrencyVerdict | NonBrowserVerdict | NotAllowedVerdict | FaultVerdict
+  | BanVerdict | LimitVerdict | ConcurrencyVerdict | NonBrowserVerdict | NotAllowedVerdict
+  | ContentVerdict | SuspensionVerdict | FaultVerdict
 
-/** A verdict whose violation has a price: limit, concurrency and non-browser refusals. */
-export type ScoredVerdict = LimitVerdict | ConcurrencyVerdict | NonBrowserVerdict
+/** A verdict whose violation has a price: limit, concurrency, non-browser and content refusals. */
+export type ScoredVerdict = LimitVerdict | ConcurrencyVerdict | NonBrowserVerdict | ContentVerdict
 
 export function isScored (verdict: Verdict): verdict is ScoredVerdict {
-  return verdict.kind === 'limit' || verdict.kind === 'concurrency' || verdict.kind === 'non-browser'
+  return verdict.kind === 'limit' || verdict.kind === 'concurrency' || verdict.kind === 'non-browser' ||
+    verdict.kind === 'content'
 }
 
 /** Whole seconds for `Retry-After`: rounded up, so that whoever waits that long is not early; at least 1. */

@@ -23,6 +23,8 @@ export function limiterOf (name: string, part: Partial<Limiter> = {}): Limiter {
     only: undefined,
     type: undefined,
     shownAs: undefined,
+    after: 'head',
+    suspend: undefined,
     message: undefined,
     observe: false,
     onFailure: 'local',

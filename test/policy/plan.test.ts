@@ -20,6 +20,8 @@ const limiter = (name: string): Limiter => ({
   only: undefined,
   type: undefined,
   shownAs: undefined,
+    after: 'head',
+    suspend: undefined,
   message: undefined,
   observe: false,
   onFailure: 'local',
@@ -39,6 +41,9 @@ const entry = (index: number, asked: Partial<RouteEntry>): RouteEntry => ({
   concurrency: undefined,
   releases: undefined,
   account: undefined,
+  prompt: undefined,
+  content: undefined,
+  frames: false,
   login: false,
   reply: 'problem',
   mode: undefined,
@@ -51,7 +56,7 @@ const planner = (over: Partial<Policy> = {}) => {
   const compiled: Requirements[] = []
   const { planOf } = createPlanner({ ...policy, ...over }, (requirements) => {
     compiled.push(requirements)
-    return { headChecks: [check], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [] }
+    return { headChecks: [check], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [], frameChecks: [] }
   })
   return { planOf, compiled }
 }
