@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { measureContent } from './content.js'
 import { createProcesses, hasCommand } from './processes.js'
 import { readOptions, USAGE } from './options.js'
 import { measureProxying } from './proxying.js'
@@ -25,6 +26,7 @@ async function main (options) {
     print(USAGE)
     return 0
   }
+  if (options.content) return measureContent(print)
   const missing = missingFor(options)
   if (missing !== undefined) throw new Error(missing)
   if (options.redisMemory) return withRig(options, (rig) => measureRedisMemory(rig, print))

@@ -11,6 +11,7 @@ Measures Portcullis beside bare Fastify + @fastify/http-proxy and nginx, in turn
   --forwarder dispatch        dispatch or http-proxy: how Portcullis forwards
   --redis                     Portcullis with the Redis store (a redis-server beside the load)
   --redis-memory              bytes that Redis needs for each kind of window instead of the scenarios
+  --content                   inspection of prompts instead of the scenarios, in this process
   --stream                    streams and a large upload instead of the scenarios
   --node="--cpu-prof …"       options of node for Portcullis
   --core 0 --load-core 1      where the gateways run, and where load and backend do`
@@ -29,6 +30,7 @@ export function readOptions (argv) {
       forwarder: string('dispatch'),
       redis: { type: 'boolean', default: false },
       'redis-memory': { type: 'boolean', default: false },
+      content: { type: 'boolean', default: false },
       stream: { type: 'boolean', default: false },
       node: string(''),
       core: string('0'),
@@ -49,6 +51,7 @@ export function readOptions (argv) {
     forwarder: values.forwarder,
     redis: values.redis,
     redisMemory: values['redis-memory'],
+    content: values.content,
     stream: values.stream,
     nodeFlags: values.node.split(' ').filter((flag) => flag !== ''),
     core: values.core,

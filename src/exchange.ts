@@ -32,8 +32,10 @@ export interface Exchange {
   body: Buffer | undefined
   /** That body as JSON; undefined when it is none. Parsed once, by the gateway. */
   json: unknown
-  /** That body as a form; undefined when it is none. Parsed once, by the gateway. */
+  /** That body as a form, its single texts alone; undefined when it is none. Parsed once, by the gateway. */
   form: Readonly<Record<string, string>> | undefined
+  /** All texts of that form, or of a multipart one, by field; undefined where nothing looks for prompts. */
+  fields: ReadonlyMap<string, readonly string[]> | undefined
   /** Where the limiters stand, for the rate headers; undefined: none was asked. Written by the limits check. */
   decision: Decision | undefined
   /** Verdicts that observe mode recorded instead of enforcing. Written by the guard. */

@@ -1,9 +1,10 @@
 /**
- * Finds what the tests need beside npm packages, or installs it: a Chromium, redis-server, openssl and a server that
- * speaks MongoDB's protocol. Run by `npm test`.
+ * Finds what the tests need beside npm packages, or installs it: a Chromium, redis-server, openssl, a server that
+ * speaks MongoDB's protocol and, where there is a Python, a Cheshire Cat. Run by `npm test`.
  * CHROMIUM_PATH names a Chromium that is not on the PATH, MONGO_TEST_URI a MongoDB that is there already.
  */
 import { existsSync } from 'node:fs'
+import { catPath, installCat } from './prepare/cheshire-cat.js'
 import { ferretPath, installFerret } from './prepare/ferretdb.js'
 import { findProgram, installPackages } from './prepare/packages.js'
 
@@ -21,6 +22,7 @@ if (missing.length > 0 && !installPackages(missing)) {
 if (!MONGO_TEST_URI && !findProgram('mongod') && !installFerret(ferretPath())) {
   fail('Install mongod yourself, or name a MongoDB in MONGO_TEST_URI.')
 }
+installCat(catPath())
 
 function fail (advice) {
   process.stderr.write(`That did not work here. ${advice}\n`)

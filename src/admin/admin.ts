@@ -8,6 +8,7 @@ import { banRoutes, type BanRoutesDeps } from './ban-routes.js'
 import type { HostRules } from './host-check.js'
 import { addProbes, type ProbeDeps } from './probe-routes.js'
 import { createErrorHandler, sendProblem } from './problems.js'
+import { subjectRoutes, type SubjectRoutesDeps } from './subject-routes.js'
 
 export { loadAdminTokens } from './admin-token.js'
 
@@ -16,7 +17,9 @@ const BODY_LIMIT = 16 * 1024
 const MAX_PARAM_LENGTH = 4096
 const REQUEST_TIMEOUT_MS = 30_000
 
-export interface AdminDeps extends HostRules, ProbeDeps, Omit<BanRoutesDeps, 'audit'> {
+type RoutesDeps = BanRoutesDeps & SubjectRoutesDeps
+
+export interface AdminDeps extends HostRules, ProbeDeps, Omit<RoutesDeps, 'audit'> {
   readonly tokens: readonly NamedToken[]
   readonly log: Log
   readonly version: string
@@ -39,7 +42,9 @@ export async function createAdminListener (deps: AdminDeps): Promise<FastifyInst
   app.setNotFoundHandler((_request, reply) => { sendProblem(reply, 404, 'There is nothing here.') })
   await app.register(swagger, { openapi: describe(deps.version) })
   addProbes(app, deps)
-  await app.register(banRoutes({ ...deps, audit: createAudit(deps.log, deps.clock) }))
+  const audit = createAudit(deps.log, deps.clock)
+  await app.register(banRoutes({ ...deps, audit }))
+  await app.register(subjectRoutes({ ...deps, audit }))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.ready()
   return app

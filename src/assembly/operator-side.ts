@@ -34,7 +34,7 @@ export interface OperatorSide {
 export async function createOperatorSide (options: OperatorSideOptions): Promise<OperatorSide> {
   const { settings: { admin }, dataDir, foundation, metrics, policy, access, clock, log, version } = options
   const { tokens, madeIn } = await loadAdminTokens({ token: admin.token, listFile: admin.tokenListFile, dataDir })
-  const { bans, stores: { scores }, health } = foundation
+  const { bans, stores: { scores, suspensions, leases, addressUsers }, health } = foundation
   const app = await createAdminListener({
     tokens,
     allowedHosts: admin.allowedHosts,
@@ -46,6 +46,10 @@ export async function createOperatorSide (options: OperatorSideOptions): Promise
     health,
     bans,
     scores,
+    suspensions,
+    leases,
+    addressUsers,
+    leaseRules: () => policy().concurrency.keys(),
     access,
     ipv6Prefix: () => policy().client.ipv6Prefix,
   })

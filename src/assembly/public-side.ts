@@ -50,7 +50,7 @@ export async function createPublicSide (options: PublicSideOptions): Promise<Pub
 }
 
 function createRooms ({ foundation, journal, accounts, clock, log }: PublicSideOptions): Rooms {
-  const { bans, metrics, stores: { scores, counters, leases, addressUsers } } = foundation
+  const { bans, metrics, stores: { scores, counters, leases, suspensions, addressUsers } } = foundation
   const violations = createViolations({
     scores,
     journal: { append: (record) => { metrics.violation(record.type); journal.append(record) } },
@@ -63,5 +63,6 @@ function createRooms ({ foundation, journal, accounts, clock, log }: PublicSideO
   bans.on((event) => { if (event.kind === 'placed') open.closeFor(event.ban) })
   const refusals = createRefusalLog(log, clock)
   const knownKeys = createKnownKeys(clock)
-  return { clock, log, metrics, open, refusals, accounts, bans, addressUsers, knownKeys, counters, leases, violations }
+  const stateful = { bans, addressUsers, counters, leases, suspensions, violations }
+  return { ...stateful, clock, log, metrics, open, refusals, accounts, knownKeys }
 }

@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import { UAParser } from 'ua-parser-js'
+import { chain } from '../chain.js'
 import type { Check, Exchange } from '../exchange.js'
 import type { Identity } from '../identity/contract.js'
-import type { Booking, NonBrowserVerdict } from '../verdict/verdict.js'
+import type { Booking, NonBrowserVerdict, Verdict } from '../verdict/verdict.js'
 
 /** As the replaced system does: version 1 of the parser looks at no more of the header. */
 const LONGEST_USER_AGENT = 500
@@ -12,6 +13,8 @@ const MESSAGE = 'Illegal request'
 export interface BrowserCheckOptions {
   /** `ua`: the User-Agent must name a browser; `strict`: the fetch metadata of a real one must be there too. */
   readonly level: 'ua' | 'strict'
+  /** Asked of a verified user before his violation is booked: who is suspended is told so, and not scored. */
+  readonly before?: Check | undefined
   /** Books the violation of a verified user; undefined when nothing is booked. */
   book (exchange: Exchange): Promise<Booking | undefined> | Booking | undefined
 }
@@ -24,16 +27,14 @@ const knownAgents = new LRUCache<string, boolean>({ max: REMEMBERED_USER_AGENTS 
  * With a verified user it is a violation; without one, guests included, nothing is scored, so that an anonymous
  * probe cannot get an office banned.
  */
-export function createBrowserCheck ({ level, book }: BrowserCheckOptions): Check {
+export function createBrowserCheck ({ level, before, book }: BrowserCheckOptions): Check {
   return (exchange) => {
     const agent = exchange.headers['user-agent'] ?? ''
     if (exchange.policy.access.exemptUserAgents.length > 0 && isExemptAgent(exchange, agent)) return undefined
     if (namesBrowser(agent) && (level === 'ua' || hasBrowserMarks(exchange))) return undefined
     if (isNobody(exchange.identity) || exchange.exempt) return verdict(exchange, undefined)
-    const booking = book(exchange)
-    return booking instanceof Promise
-      ? booking.then((booked) => verdict(exchange, booked))
-      : verdict(exchange, booking)
+    return chain<Verdict | undefined, Verdict>(before?.(exchange), (earlier) =>
+      earlier ?? chain(book(exchange), (booking) => verdict(exchange, booking)))
   }
 }
 

@@ -1,11 +1,12 @@
 import Table from 'cli-table3'
 import type { Command } from 'commander'
+import type { ContentRules } from '../content/contract.js'
 import type { Limiter, OnFailure } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
 import type { ConcurrencyRule, RouteEntry } from '../policy/contract.js'
 import { loadPolicy, type LoadedPolicy } from '../policy/load-policy.js'
 import { durationText } from './duration-text.js'
-import { countedText, refusalText, signText } from './rule-text.js'
+import { actionText, countedText, promptText, refusalText, signText, suspensionsText } from './rule-text.js'
 import { describeStore } from './store-text.js'
 import type { Terminal } from './terminal.js'
 
@@ -39,6 +40,7 @@ function describePolicy ({ config, policy }: LoadedPolicy): string {
     `bans: ${ban}; ${ttl}`,
     '',
     limiterTable([...policy.limiters.values()], usual),
+    contentTable([...policy.content.values()]),
     concurrencyTable([...policy.concurrency.values()], usual),
     outcomeTable([...policy.outcomes.values()]),
     routeTable(policy.routes),
@@ -55,6 +57,14 @@ function limiterTable (limiters: readonly Limiter[], usual: OnFailure | undefine
     one.violation ?? '–', one.violation === undefined ? '–' : String(one.score), countedText(one), refusalText(one),
     ...failure.cell(one),
   ]))
+}
+
+function contentTable (rules: readonly ContentRules[]): string | undefined {
+  const checks = rules.flatMap((one) => one.checks.map((check) => [
+    check.name, one.scope + (one.observe ? ' (observe)' : ''), actionText(check),
+    check.action === 'suspend' ? suspensionsText(one) : '–',
+  ]))
+  return checks.length === 0 ? undefined : tableOf(['content', 'scope', 'what it does', 'suspensions'], checks)
 }
 
 function outcomeTable (rules: readonly OutcomeRule[]): string | undefined {
@@ -92,6 +102,10 @@ function routeTable (routes: readonly RouteEntry[]): string {
       ...one.browserOnly === 'off' ? [] : [`browser (${one.browserOnly})`],
       ...one.limiters.map(({ name }) => name),
       ...one.forgiveMs === 0 ? [] : [`forgives repeated GETs for ${durationText(one.forgiveMs)}`],
+      ...one.content === undefined || one.prompt === undefined
+        ? []
+        : [`content ${one.content.name} (${promptText(one.prompt)})`],
+      ...one.frames ? ['each frame by itself'] : [],
       ...one.concurrency === undefined ? [] : [`concurrency ${one.concurrency.name}`],
       ...one.outcomes.map(({ name }) => `outcome ${name}`),
       ...one.account === undefined ? [] : ['banned accounts by e-mail'],

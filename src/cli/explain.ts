@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import type { Limiter, OnFailure } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
-import type { ConcurrencyRule, Plan, Policy, RouteEntry } from '../policy/contract.js'
+import type { ConcurrencyRule, InspectionRule, Plan, Policy, RouteEntry } from '../policy/contract.js'
 import { loadPolicy, type LoadedPolicy } from '../policy/load-policy.js'
 import { createPlanner } from '../policy/plan.js'
 import { createRouteTable } from '../policy/route-table.js'
 import { parseTarget } from '../policy/target.js'
 import { durationText } from './duration-text.js'
-import { countedText, refusalText, signText } from './rule-text.js'
+import { actionText, countedText, promptText, refusalText, signText, suspensionsText } from './rule-text.js'
 import type { Terminal } from './terminal.js'
 
 const MALFORMED = 'This target is malformed: it is answered 400.\n'
@@ -40,7 +40,7 @@ export function explain ({ config, policy }: LoadedPolicy, method: string, path:
     'Readings of the path, and where each leads:',
     ...readings.map(({ reading, entries }) => `  ${reading}  →  ${names(entries)}`),
     '',
-    `Checks, in order (mode ${plan.mode}):`,
+    `Checks, in order (mode ${plan.mode})${plan.frames ? ', of each frame those from the suspension on' : ''}:`,
     ...checksOf(policy, plan, config.settings.store.redis !== undefined).map((check, i) => `  ${i + 1}. ${check}`),
     '',
     `A refusal is answered as ${plan.dialectOf('')}.`,
@@ -51,21 +51,39 @@ export function explain ({ config, policy }: LoadedPolicy, method: string, path:
 function checksOf (policy: Policy, plan: Plan, isRedis: boolean): string[] {
   const { bans, access } = policy
   const failureText = ({ onFailure }: { onFailure: OnFailure }) => isRedis ? `; without Redis ${onFailure}` : ''
+  const limiter = (one: Limiter) => `${limiterText(one)}${failureText(one)}`
   if (policy.mode === 'off') return ['forward to the backend (mode off: nothing is checked)']
   return [
     `ban or deny of user or address${bans.enabled ? '' : ' (automatic bans are off: only manual ones hold)'}`,
     ...access.allowUsers.size + access.allowGroups.size > 0 ? ['allowlist'] : [],
+    ...isSilencing(plan) ? ['suspension: who is suspended is told so, and nothing is counted'] : [],
     ...plan.browser === undefined
       ? []
       : [`browser only (${plan.browser.level}), violation ${policy.browser.violation}, score ${policy.browser.score}`],
-    ...plan.limiters.map((limiter) => `${limiterText(limiter)}${failureText(limiter)}`),
+    ...plan.limiters.filter(({ after }) => after === 'head').map(limiter),
     ...plan.forgiveMs === 0
       ? []
       : [`forgiven: a GET of the same address and path within ${durationText(plan.forgiveMs)} of the last counted one`],
     ...plan.accounts.map(({ email }) => `ban of the account that the e-mail at /${email.join('/')} names`),
+    ...plan.inspections.flatMap(inspectionTexts),
+    ...plan.limiters.filter(({ after }) => after === 'content').map(limiter),
     ...plan.concurrency.map((rule) => `${concurrencyText(rule)}${failureText(rule)}`),
     'forward to the backend',
     ...plan.outcomes.map(outcomeText),
+  ]
+}
+
+function isSilencing ({ inspections, limiters }: Plan): boolean {
+  return inspections.some(({ content }) => !content.observe) ||
+    limiters.some(({ suspend, observe }) => suspend !== undefined && !observe)
+}
+
+function inspectionTexts ({ prompt, content }: InspectionRule): string[] {
+  const { name, scope, checks, observe } = content
+  const suspends = checks.some(({ action }) => action === 'suspend') ? `; suspensions ${suspensionsText(content)}` : ''
+  return [
+    `content ${name}, looking at ${promptText(prompt)} (${scope})${suspends}${observe ? '; observed only' : ''}`,
+    ...checks.map((check) => `content check ${check.name}: ${actionText(check)}`),
   ]
 }
 

@@ -1,16 +1,55 @@
+import type { ContentCheck, ContentRules } from '../content/contract.js'
 import type { Limiter } from '../limits/contract.js'
 import type { OutcomeSign } from '../outcomes/contract.js'
+import { EACH, type PointerPattern, type PromptRule } from '../prompt/contract.js'
+import { durationText } from './duration-text.js'
 
-/** What a limiter counts: `all`, `guests`, `members`, `answers 401, 403`, `answers 401 to guests`. */
-export function countedText ({ only, countStatus }: Pick<Limiter, 'only' | 'countStatus'>): string {
-  if (countStatus.length === 0) return only ?? 'all'
-  return `answers ${countStatus.join(', ')}${only === undefined ? '' : ` to ${only}`}`
+/** What a limiter counts: `all`, `guests`, `members`, `answers 401, 403`, `answers 401 to guests`, `all, after content`. */
+export function countedText ({ only, countStatus, after }: Pick<Limiter, 'only' | 'countStatus' | 'after'>): string {
+  const late = after === 'content' ? ', after content' : ''
+  if (countStatus.length === 0) return `${only ?? 'all'}${late}`
+  return `answers ${countStatus.join(', ')}${only === undefined ? '' : ` to ${only}`}${late}`
 }
 
-/** How a limiter's refusal shows itself: `429`, `402 GUEST_LIMIT`, `429, limiter "submission"`. */
-export function refusalText ({ status, type, shownAs }: Pick<Limiter, 'status' | 'type' | 'shownAs'>): string {
-  const called = type === undefined ? String(status) : `${status} ${type}`
-  return shownAs === undefined ? called : `${called}, limiter "${shownAs}"`
+/** How a limiter's refusal shows itself: `429`, `402 GUEST_LIMIT`, `429, limiter "submission"`, `429, suspends for 30m`. */
+export function refusalText (
+  { status, type, shownAs, suspend }: Pick<Limiter, 'status' | 'type' | 'shownAs' | 'suspend'>
+): string {
+  return [
+    type === undefined ? String(status) : `${status} ${type}`,
+    ...shownAs === undefined ? [] : [`limiter "${shownAs}"`],
+    ...suspend === undefined ? [] : [`suspends for ${durationText(suspend.durationMs)}`],
+  ].join(', ')
+}
+
+/** What follows when a check has something against a message: `suspends, from level 2`, `scores 5 for content_violation`. */
+export function actionText ({ action, severity, violation, score }: ContentCheck): string {
+  switch (action) {
+    case 'refuse': return 'refuses'
+    case 'suspend': return severity === undefined ? 'suspends' : `suspends, from level ${severity}`
+    case 'score': return `refuses, scores ${score} for ${violation}`
+    case 'flag': return 'flags'
+  }
+}
+
+/** How long content suspends: `5m, 15m, 1h; back to the first after 1h of quiet`. */
+export function suspensionsText ({ suspensionsMs, resetAfterMs, resetOn }: ContentRules): string {
+  const end = resetOn === 'quiet' ? 'of quiet' : 'of quiet and a message that passes'
+  return `${suspensionsMs.map(durationText).join(', ')}; back to the first after ${durationText(resetAfterMs)} ${end}`
+}
+
+/** Where prompts stand: `/text, the conversation at /messages, field prompt`. */
+export function promptText ({ texts, conversations, rest, fields }: PromptRule): string {
+  return [
+    ...texts.map(pointerText),
+    ...conversations.map(({ list }) => `the conversation at ${pointerText(list)}`),
+    ...rest.map((pointer) => `instructions at ${pointerText(pointer)}`),
+    ...fields.map((field) => `field ${field}`),
+  ].join(', ')
+}
+
+function pointerText (pointer: PointerPattern): string {
+  return pointer.map((part) => `/${part === EACH ? '*' : part}`).join('')
 }
 
 /** By what an outcome knows its answer: `status 200, event error, /text "Illegal model request"`. */

@@ -88,7 +88,5 @@ export const secretName = /(?:SECRET|TOKEN|PASSWORD|PASSWD|KEY)$/
 /** What is set for nothing today. Said at start. */
 export const notYet: ReadonlyMap<string, string> = new Map([
   ['TELEGRAM_WEBHOOK_SECRET', 'this version has no telegram-bot preset'],
-  ['CCAT_JWT_SECRET', 'this version has no cheshire-cat preset'],
-  ['CCAT_API_KEY', 'this version has no cheshire-cat preset'],
   ['DOORMAN_BASE_URL', 'this version has no doorman'],
 ])

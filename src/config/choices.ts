@@ -1,5 +1,5 @@
 /** What several parts of the policy file's schema are made of. */
-import Type from 'typebox'
+import Type, { type Static, type TSchema } from 'typebox'
 
 /** Unknown keys are mistakes. */
 export const Strict = { additionalProperties: false } as const
@@ -9,3 +9,9 @@ export const oneOf = <const T extends string[]>(...values: T) =>
 
 export const Mode = oneOf('enforce', 'observe', 'off')
 export const OnFailure = oneOf('local', 'open', 'closed')
+/** In whose words a refusal is told. */
+export const Dialect = oneOf(
+  'librechat-json', 'librechat-sse', 'openai', 'openai-message', 'anthropic', 'cheshire-cat', 'cheshire-cat-agents', 'problem')
+/** A list of maps, or a single one without the list around it. */
+export const OneOrMany = <T extends TSchema>(items: T) =>
+  Type.Unsafe<Array<Static<T>>>({ oneOrMany: items, anyOf: [items, { type: 'array', items }] })

@@ -18,6 +18,7 @@ interface SchemaNode {
   readonly required?: readonly string[]
   readonly patternProperties?: Readonly<Record<string, SchemaNode>>
   readonly items?: SchemaNode
+  readonly oneOrMany?: SchemaNode
 }
 
 interface Context extends Findings { readonly seen: Set<Tree> }
@@ -32,6 +33,11 @@ export function decode<T extends TSchema> (schema: T, tree: Tree, findings: Find
 
 function decodeNode (schema: SchemaNode, tree: Tree, path: Path, context: Context): unknown {
   if (schema.kind !== undefined) return decodeScalar(ruleOf(schema, schema.kind), tree, path, context)
+  if (schema.oneOrMany !== undefined) {
+    return tree.kind === 'map'
+      ? Object.freeze([decodeNode(schema.oneOrMany, tree, path, context)])
+      : decodeNode({ type: 'array', items: schema.oneOrMany }, tree, path, context)
+  }
   if (schema.type === 'array' && schema.items !== undefined) {
     return tree.kind === 'list' ? decodeList(schema.items, tree, path, context) : misfit(schema, tree, path, context)
   }

@@ -1,6 +1,7 @@
 /** The policy file's named rules: limiters, rules for messages in flight, and outcomes. */
 import Type from 'typebox'
 import { Mode, oneOf, OnFailure, Strict } from './choices.js'
+import { OnExceed } from './content-schema.js'
 import { Count, Duration, List, Number_, Switch, Text } from './kinds.js'
 
 export const LimiterEntry = Type.Object({
@@ -20,6 +21,8 @@ export const LimiterEntry = Type.Object({
   type: Type.Optional(Text({ description: 'What the refusal calls itself in the reply; without it, its violation' })),
   shownAs: Type.Optional(Text({ description: 'The `limiter` that reply and journal name; without it, what it counts by' })),
   message: Type.Optional(Text()),
+  after: Type.Optional(oneOf('head', 'content')),
+  onExceed: Type.Optional(OnExceed),
   onFailure: Type.Optional(OnFailure),
   mode: Type.Optional(Mode),
 }, Strict)

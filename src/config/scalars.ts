@@ -95,7 +95,8 @@ function suggestSwitch (text: string): { suggestion?: string } {
 function readChoice (rule: Rule, raw: Raw): Reading {
   const text = cleaned(raw).toLowerCase()
   const values = rule.values ?? []
-  if (values.includes(text)) return { value: text }
+  const value = values.find((one) => one.toLowerCase() === text)
+  if (value !== undefined) return { value }
   const suggestion = nearest(text, values)
   return suggestion === undefined ? wrong(rule) : { expected: expectedOf(rule), suggestion }
 }

@@ -3,7 +3,8 @@
  * Everything is optional here, since a policy file extends a preset; `defaults.yaml` makes the merged whole complete.
  */
 import Type, { type Static } from 'typebox'
-import { Mode, oneOf, OnFailure, Strict } from './choices.js'
+import { Dialect, Mode, oneOf, OnFailure, Strict } from './choices.js'
+import { CheshireCatPart, ContentEntry, PromptPart } from './content-schema.js'
 import { Count, Duration, List, Number_, Pattern, Secret, Size, Switch, Text } from './kinds.js'
 import { ConcurrencyEntry, LimiterEntry, OutcomeEntry } from './rule-schema.js'
 
@@ -99,7 +100,10 @@ export const RouteEntry = Type.Object({
     learnId: Text({ description: 'JSON pointer to the user\'s id in that answer' }),
   }, Strict)),
   login: Type.Optional(Switch({ description: 'A sign-in navigation: refusals redirect to DOMAIN_CLIENT' })),
-  reply: Type.Optional(oneOf('librechat-json', 'librechat-sse', 'problem')),
+  prompt: Type.Optional(PromptPart),
+  content: Type.Optional(Text({ description: 'Name of the content rules for what is said here' })),
+  frames: Type.Optional(oneOf('inspect', 'pass')),
+  reply: Type.Optional(Dialect),
   mode: Type.Optional(Mode),
 }, Strict)
 
@@ -123,6 +127,8 @@ export const PolicyFile = Type.Object({
   limiters: Type.Optional(Type.Record(Type.String(), LimiterEntry)),
   outcomes: Type.Optional(Type.Record(Type.String(), OutcomeEntry)),
   concurrency: Type.Optional(Type.Record(Type.String(), ConcurrencyEntry)),
+  content: Type.Optional(Type.Record(Type.String(), ContentEntry)),
+  cheshireCat: Type.Optional(CheshireCatPart),
   limits: Type.Optional(Type.Object({
     maxInspectedBody: Type.Optional(Size()),
     shutdownGrace: Type.Optional(Duration({ minimum: 0 })),
@@ -131,7 +137,7 @@ export const PolicyFile = Type.Object({
     retention: Type.Optional(Duration({ minimum: 0 })),
   }, Strict)),
   browser: Type.Optional(Type.Object({ violation: Type.Optional(Text()), score: Type.Optional(Number_()) }, Strict)),
-  reply: Type.Optional(oneOf('librechat-json', 'librechat-sse', 'problem')),
+  reply: Type.Optional(Dialect),
   oauthRedirect: Type.Optional(Text({ description: 'Where refused sign-in navigations are sent back to' })),
   routes: Type.Optional(Type.Array(RouteEntry)),
 }, Strict)

@@ -1,4 +1,4 @@
-import type { PromptScope } from '../prompt/contract.js'
+import type { Prompt, PromptScope } from '../prompt/contract.js'
 
 /** What happens to a message against which a check has something. */
 export type ContentAction =
@@ -32,15 +32,25 @@ export interface ContentCheck {
   /** Violation type and points of `score`. */
   readonly violation: string
   readonly score: number
-  readonly find: (prompt: InspectedPrompt) => Finding | undefined
+  readonly find: FindInPrompt
 }
+
+/** What the factories in `checks/` make: pure, and linear in the length of the prompt. */
+export type FindInPrompt = (prompt: InspectedPrompt) => Finding | undefined
 
 /** A prompt as the checks see it: each reading is made when the first check asks for it. */
 export interface InspectedPrompt {
-  /** Every message as the client sent it, its parts joined. */
+  /** Every message in its parts, as the client sent them. */
+  readonly messages: Prompt
+  /** Every message as the client sent it, its parts on lines of their own. */
   readonly plain: readonly string[]
-  /** Every reading of the messages in which keywords and patterns are looked for: normalised, and decoded where it looks encoded. */
+  /**
+   * Every reading in which keywords are looked for: lower case, without accents, normalised, and decoded where it looks
+   * encoded. `UNDECIDED` (`normalise/undecided.ts`) stands for a letter that may be `i` or `l`.
+   */
   readonly readings: readonly string[]
+  /** The same for patterns: with undecided letters spelled out both ways. */
+  readonly spellings: readonly string[]
 }
 
 /** Steps of the normalisation that the policy left on. */

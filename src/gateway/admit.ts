@@ -85,6 +85,7 @@ function makeExchange (request: IncomingMessage, known: Known): Exchange {
     body: undefined,
     json: undefined,
     form: undefined,
+    fields: undefined,
     decision: undefined,
     observed: [],
   }

@@ -1,15 +1,16 @@
-import { randomUUID } from 'node:crypto'
 import { createAccountCheck, createAccountLearner } from '../accounts/accounts.js'
 import { createAllowCheck, createBanCheck, type Access } from '../bans/bans.js'
 import { createBrowserCheck } from '../browser/browser.js'
 import type { Concurrency } from '../concurrency/concurrency.js'
-import type { Check, ObserveAnswer } from '../exchange.js'
+import type { Check, Exchange, ObserveAnswer } from '../exchange.js'
 import type { Identifier } from '../identity/contract.js'
 import { createForgiveness, type Forgiveness } from '../limits/forgiveness.js'
-import { observeCountedAnswers, createLimitsCheck } from '../limits/limits.js'
+import { observeCountedAnswers } from '../limits/limits.js'
 import { createOutcomeObserver } from '../outcomes/outcomes.js'
 import type { PlanParts, Policy, Requirements } from '../policy/contract.js'
+import type { Silence } from '../suspensions/check.js'
 import { observing } from './guard.js'
+import { messageInOneStep, messageInTwoSteps, silenceOf, type MessageChecks } from './message-checks.js'
 import type { Rooms } from './rooms.js'
 
 /** A sign-in that is larger is none of a person's. */
@@ -28,36 +29,59 @@ export interface AssemblyOptions {
 /** What a request goes through, in the order of CONTRACT §4. */
 export function assembleChecks (options: AssemblyOptions): (requirements: Requirements) => PlanParts {
   const banned = banChecks(options)
+  const lateChecks = options.policy.mode === 'enforce' ? banned : []
   return (requirements) => {
     const { readsBody } = options.identifier.withSources(requirements.identity)
     // Then every check but those of the address waits for the body.
     const identityInBody = readsBody && requirements.entries.length > 0
     const bodyLimit = bodyLimitOf(requirements, options.policy, identityInBody)
-    // With nothing to be read or asked between them, limiters and slots are one step of the store.
-    const isOneStep = requirements.accounts.length === 0 && (identityInBody || bodyLimit === 0)
     const forgiveness = forgivenessOf(requirements, options)
-    const checks = [
-      ...allowChecks(requirements, options),
-      ...browserChecks(requirements, options),
-      ...limitChecks(requirements, options, { isOneStep, forgiveness }),
-    ]
+    const reading = { bodyLimit, identityInBody, forgiveness }
+    const { known, message: { before, behind } } = messageChecks(requirements, options, reading)
+    const rest = { lateChecks, bodyLimit, observers: observers(requirements, options, forgiveness) }
+    if (requirements.frames) {
+      const head = [...banned, ...known]
+      return { ...rest, headChecks: head, bodyChecks: [], frameChecks: [...head, ...before, ...behind] }
+    }
     return {
-      headChecks: [...banned, ...identityInBody ? [] : checks],
+      ...rest,
+      headChecks: [...banned, ...identityInBody ? [] : [...known, ...before]],
       bodyChecks: [
-        ...identityInBody ? [...banned, ...checks] : [],
+        ...identityInBody ? [...banned, ...known, ...before] : [],
         ...accountChecks(requirements, options),
-        ...isOneStep ? [] : slotChecks(requirements, options),
+        ...behind,
       ],
-      lateChecks: options.policy.mode === 'enforce' ? banned : [],
-      bodyLimit,
-      observers: observers(requirements, options, forgiveness),
       frameChecks: [],
     }
   }
 }
 
+interface Reading {
+  readonly bodyLimit: number
+  readonly identityInBody: boolean
+  readonly forgiveness: Forgiveness | undefined
+}
+
+/** Who may come at all, and what his message goes through. */
+function messageChecks (
+  requirements: Requirements, options: AssemblyOptions, { bodyLimit, identityInBody, forgiveness }: Reading
+): { readonly known: readonly Check[], readonly message: MessageChecks } {
+  const { frames, accounts, inspections } = requirements
+  const asked = { ...options, requirements, forgiveness, concurrency: frames ? undefined : options.concurrency }
+  const silence = silenceOf(asked)
+  // With nothing to be read or asked between them, limiters and slots are one step of the store.
+  const isOneStep = accounts.length + inspections.length === 0 && (identityInBody || frames || bodyLimit === 0)
+  return {
+    known: [...allowChecks(requirements, options), ...browserChecks(requirements, options, silence)],
+    message: isOneStep ? { before: messageInOneStep(asked, silence), behind: [] } : messageInTwoSteps(asked, silence),
+  }
+}
+
 /** 0: no check wants to see the body. */
-function bodyLimitOf ({ accounts, concurrency }: Requirements, policy: Policy, identityInBody: boolean): number {
+function bodyLimitOf (requirements: Requirements, policy: Policy, identityInBody: boolean): number {
+  const { accounts, concurrency, inspections, frames } = requirements
+  if (frames) return 0
+  if (inspections.length > 0) return policy.maxInspectedBody
   if (accounts.length > 0) return Math.min(LARGEST_SIGN_IN, policy.maxInspectedBody)
   const names = concurrency.some((rule) => rule.stream?.repeat !== undefined)
   return identityInBody || names ? policy.maxInspectedBody : 0
@@ -79,39 +103,20 @@ function allowChecks ({ authRequired, mode }: Requirements, { policy, access }: 
   return [mode === 'observe' ? observing(check) : check]
 }
 
-function browserChecks ({ browser }: Requirements, { policy, rooms }: AssemblyOptions): Check[] {
+function browserChecks (
+  { browser }: Requirements, { policy, rooms }: AssemblyOptions, silence: Silence | undefined
+): Check[] {
   if (browser === undefined) return []
   const { violation: type, score } = policy.browser
   const rule = { rule: 'non_browser', type, score, observe: browser.observe, withoutAmnesty: true }
-  const check = createBrowserCheck({ level: browser.level, book: (exchange) => rooms.violations.book(exchange, rule) })
+  const before = browser.observe ? undefined : silence?.check
+  const book = (exchange: Exchange) => rooms.violations.book(exchange, rule)
+  const check = createBrowserCheck({ level: browser.level, before, book })
   return [browser.observe ? observing(check) : check]
 }
 
 function forgivenessOf ({ forgiveMs }: Requirements, { rooms }: AssemblyOptions): Forgiveness | undefined {
   return forgiveMs === 0 ? undefined : createForgiveness(forgiveMs, rooms.clock)
-}
-
-interface Counting {
-  /** The slots for messages in flight are taken with the limiters. */
-  readonly isOneStep: boolean
-  readonly forgiveness: Forgiveness | undefined
-}
-
-function limitChecks (
-  requirements: Requirements, options: AssemblyOptions, { isOneStep, forgiveness }: Counting
-): Check[] {
-  const { rooms, concurrency, onStoreError } = options
-  const { limiters } = requirements
-  if (limiters.length === 0) return isOneStep ? slotChecks(requirements, options) : []
-  const { counters: store, violations, clock } = rooms
-  const slots = isOneStep && requirements.concurrency.length > 0 ? concurrency.desk : undefined
-  return [createLimitsCheck({
-    limiters, store, slots, forgiveness, violations, clock, newId: randomUUID, onStoreError,
-  })]
-}
-
-function slotChecks (requirements: Requirements, { concurrency }: AssemblyOptions): Check[] {
-  return requirements.concurrency.length === 0 ? [] : [concurrency.check]
 }
 
 /** A banned account is known by its e-mail before its owner has a token. */

@@ -6,6 +6,7 @@ import { faultVerdict } from '../replies/replies.js'
 import type { ForwardOptions } from '../upstream/contract.js'
 import { prepareOutbound } from '../upstream/upstream.js'
 import { identityRequest } from './admit.js'
+import { createFrameLine, type FrameLine } from './frames.js'
 import { refuse } from './refuse.js'
 import type { Rooms } from './rooms.js'
 import type { Runtime } from './runtime.js'
@@ -16,11 +17,14 @@ export interface Parties {
   readonly handshake: { readonly socket: Socket, readonly head: Buffer } | undefined
   readonly runtime: Runtime
   readonly rooms: Rooms
+  /** The runtime in force whenever it is asked. */
+  readonly current: () => Runtime
 }
 
 /** Hands an admitted request to the backend, with everybody who wants to learn from its answer. */
 export function forward (exchange: Exchange, parties: Parties): void {
   const { request, response, handshake, runtime } = parties
+  const line = handshake !== undefined && exchange.plan.frames ? createFrameLine(exchange, parties) : undefined
   const options: ForwardOptions = {
     outbound: prepareOutbound({
       method: exchange.method,
@@ -32,7 +36,8 @@ export function forward (exchange: Exchange, parties: Parties): void {
       rules: runtime.outbound,
     }),
     ownHeaders: [['X-Request-Id', exchange.id], ...rateHeaders(exchange.decision)],
-    observers: observersOf(exchange, parties),
+    observers: observersOf(exchange, parties, line),
+    inspection: line?.inspection,
     onFault: (fault, error) => { answerFault(exchange, parties, { fault, error }) },
   }
   if (handshake === undefined) runtime.forwarder.forward(request, response, options)
@@ -43,8 +48,8 @@ export function forward (exchange: Exchange, parties: Parties): void {
   }
 }
 
-function observersOf (exchange: Exchange, parties: Parties): AnswerObserver[] {
-  const observers: AnswerObserver[] = [bookkeeper(exchange, parties)]
+function observersOf (exchange: Exchange, parties: Parties, line: FrameLine | undefined): AnswerObserver[] {
+  const observers: AnswerObserver[] = [bookkeeper(exchange, parties, line)]
   for (const observe of exchange.plan.observers) {
     const observer = observe(exchange)
     if (observer !== undefined) observers.push(observer)
@@ -53,8 +58,10 @@ function observersOf (exchange: Exchange, parties: Parties): AnswerObserver[] {
 }
 
 /** Keeps the list of what is open, counts it, and lets the identity room know which keys the backend accepts. */
-function bookkeeper (exchange: Exchange, { request, runtime, rooms }: Parties): AnswerObserver {
-  const open = rooms.open.add(exchange, () => { request.socket.destroy() })
+function bookkeeper (
+  exchange: Exchange, { request, runtime, rooms }: Parties, line: FrameLine | undefined
+): AnswerObserver {
+  const open = rooms.open.add(exchange, line?.close ?? (() => { request.socket.destroy() }))
   return {
     onHead: (status: number, _headers: IncomingHttpHeaders) => {
       if (status >= 200 && status < 300) {

@@ -24,6 +24,7 @@ export interface Gateway {
 
 export async function createGateway (policy: Policy, rooms: Rooms): Promise<Gateway> {
   let runtime = createRuntime(policy, rooms)
+  const current = () => runtime
   const app = createListener()
   const sockets = new Set<Socket>()
   app.server.on('connection', (socket: Socket) => {
@@ -34,14 +35,14 @@ export async function createGateway (policy: Policy, rooms: Rooms): Promise<Gate
     scope.decorateRequest('exchange', null)
     scope.decorateRequest('runtime', null)
     // 1. Before a byte of the body: who is it, what applies, is there anything against it?
-    scope.addHook('onRequest', (request, reply, done) => { attempt(guardHead, { request, reply, done, runtime, rooms }) })
+    scope.addHook('onRequest', (request, reply, done) => { attempt(guardHead, { request, reply, done, runtime, rooms, current }) })
     // 2. The body, where a check wants to see it.
-    scope.addHook('preHandler', (request, reply, done) => { attempt(guardBody, { request, reply, done, runtime, rooms }) })
+    scope.addHook('preHandler', (request, reply, done) => { attempt(guardBody, { request, reply, done, runtime, rooms, current }) })
     // 3. Nothing is against it: over to the backend.
     scope.route({
       method: scope.supportedMethods,
       url: ONLY_PATH,
-      handler: (request, reply) => { attempt(handOver, { request, reply, done: nothing, runtime, rooms }) },
+      handler: (request, reply) => { attempt(handOver, { request, reply, done: nothing, runtime, rooms, current }) },
     })
   })
   app.addHook('onClose', () => runtime.forwarder.close())

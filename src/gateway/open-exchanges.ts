@@ -6,6 +6,9 @@ import { userIdOf } from '../identity/contract.js'
 const ADDRESS = 'ip:'
 const nothing = () => {}
 
+/** Why something under way is closed from our side. */
+export type CloseReason = 'ban' | 'shutdown'
+
 /** A request whose answer, or WebSocket, is still under way. */
 interface OpenExchange {
   /** Where it stands in the list. */
@@ -13,7 +16,7 @@ interface OpenExchange {
   /** By whom a ban finds it; undefined when no ban turns it away. */
   readonly found: { readonly userIds: readonly string[], readonly address: string } | undefined
   /** Ends it towards client and backend; nothing once it has left, so that nobody keeps the request alive by it. */
-  close: () => void
+  close: (why: CloseReason) => void
 }
 
 /** All that are open of one user, or of one address. */
@@ -27,7 +30,7 @@ type Groups = Map<string, Group>
 
 export interface OpenExchanges {
   /** Called when a request is handed to the forwarder. */
-  add (exchange: Exchange, close: () => void): OpenExchange
+  add (exchange: Exchange, close: (why: CloseReason) => void): OpenExchange
   remove (open: OpenExchange): void
   /** Closes what the ban turns away; answers how many. */
   closeFor (ban: Ban): number
@@ -47,7 +50,7 @@ export function createOpenExchanges (): OpenExchanges {
   const users: Groups = new Map()
   const addresses: Groups = new Map()
 
-  function add (exchange: Exchange, close: () => void): OpenExchange {
+  function add (exchange: Exchange, close: (why: CloseReason) => void): OpenExchange {
     const open = { close, index: all.length, found: whoIs(exchange) }
     all.push(open)
     if (open.found === undefined) return open
@@ -69,10 +72,10 @@ export function createOpenExchanges (): OpenExchanges {
     leave(addresses, open.found.address, open)
   }
 
-  function close (open: OpenExchange): void {
+  function close (open: OpenExchange, why: CloseReason): void {
     const end = open.close
     remove(open)
-    end()
+    end(why)
   }
 
   function turnedAwayBy ({ subject }: Ban): readonly OpenExchange[] {
@@ -87,10 +90,10 @@ export function createOpenExchanges (): OpenExchanges {
     remove,
     closeFor: (ban) => {
       const turnedAway = turnedAwayBy(ban)
-      turnedAway.forEach(close)
+      for (const open of turnedAway) close(open, 'ban')
       return turnedAway.length
     },
-    closeAll: () => { [...all].forEach(close) },
+    closeAll: () => { for (const open of [...all]) close(open, 'shutdown') },
     get size () { return all.length },
   }
 }

@@ -43,7 +43,7 @@ export function parseBody (body: Buffer, type?: string): unknown {
 
 /** The fields of a form, those that come several times left out: they are no single text to a backend. */
 export function parseForm (body: Buffer, headers: IncomingHttpHeaders): Readonly<Record<string, string>> | undefined {
-  if (mediaTypeOf(headers) !== FORM) return undefined
+  if (!isForm(headers)) return undefined
   const text = body.toString()
   if (text.split('&', MOST_FIELDS + 1).length > MOST_FIELDS) return undefined
   const fields = [...new URLSearchParams(text)]
@@ -51,6 +51,10 @@ export function parseForm (body: Buffer, headers: IncomingHttpHeaders): Readonly
   const repeated = new Set<string>()
   for (const [name] of fields) (seen.has(name) ? repeated : seen).add(name)
   return Object.fromEntries(fields.filter(([name]) => !repeated.has(name)))
+}
+
+export function isForm (headers: IncomingHttpHeaders): boolean {
+  return mediaTypeOf(headers) === FORM
 }
 
 function textOf (body: Buffer, type = ''): string {

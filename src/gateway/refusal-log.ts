@@ -11,13 +11,17 @@ const LINES_PER_SECOND = 50
 export interface RefusalLog {
   refused (exchange: Exchange, verdict: Verdict): void
   observed (exchange: Exchange, verdict: Verdict): void
+  /** A content check that only flags had something against the message. */
+  flagged (exchange: Exchange, rule: { readonly name: string }): void
 }
+
+type Told = Verdict | { readonly kind: 'flag', readonly rule: string }
 
 export function createRefusalLog (log: Log, clock: Clock): RefusalLog {
   let second = 0
   let lines = 0
   let left = 0
-  const tell = (exchange: Exchange, verdict: Verdict, message: string) => {
+  const tell = (exchange: Exchange, verdict: Told, message: string) => {
     const now = Math.floor(clock() / 1000)
     if (now !== second) {
       if (left > 0) log.info({ lines: left }, 'more refusals were not logged one by one')
@@ -30,10 +34,12 @@ export function createRefusalLog (log: Log, clock: Clock): RefusalLog {
   return {
     refused: (exchange, verdict) => tell(exchange, verdict, 'refused'),
     observed: (exchange, verdict) => tell(exchange, verdict, 'would have been refused'),
+    flagged: (exchange, { name: rule }) => tell(exchange, { kind: 'flag', rule }, 'flagged'),
   }
 }
 
-function detailsOf (exchange: Exchange, verdict: Verdict) {
+/** Never with what was said. */
+function detailsOf (exchange: Exchange, verdict: Told) {
   return {
     requestId: exchange.id,
     kind: verdict.kind,
@@ -41,7 +47,8 @@ function detailsOf (exchange: Exchange, verdict: Verdict) {
     route: exchange.plan.label,
     method: exchange.method,
     subject: verdict.kind === 'ban' ? verdict.subject : violationSubject(exchange.identity),
-    ...(isScored(verdict) && verdict.booking !== undefined
+    ...(verdict.kind === 'suspension' ? { reason: verdict.reason, until: new Date(verdict.until).toISOString(), isNew: verdict.isNew } : {}),
+    ...(verdict.kind !== 'flag' && isScored(verdict) && verdict.booking !== undefined
       ? { score: verdict.booking.after, ...(verdict.booking.ban === undefined ? {} : { ban: true }) }
       : {}),
   }

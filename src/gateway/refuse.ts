@@ -3,17 +3,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FaultCode } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import { rateHeaders } from '../limits/rate-headers.js'
-import type { Reply } from '../replies/contract.js'
+import type { Reply, ReplyContext } from '../replies/contract.js'
 import type { Policy } from '../policy/contract.js'
-import { echoesIds, faultVerdict, render } from '../replies/replies.js'
+import { faultVerdict, readsBody, render } from '../replies/replies.js'
 import { discardRest } from '../upstream/upstream.js'
 import type { Verdict } from '../verdict/verdict.js'
-import { parseBody } from './parse-body.js'
+import { decodeBody, parseBody } from './parse-body.js'
 import { peekBody } from './read-body.js'
 
-/** How much of a body is read for the ids that a dialect echoes, and how long it may take. */
-const ECHOED_BYTES = 64 * 1024
-const ECHO_DEADLINE_MS = 1000
+/** How much of a body is read for what a dialect takes from it, and how long it may take. */
+const PEEKED_BYTES = 64 * 1024
+const PEEK_DEADLINE_MS = 1000
 /** An unread body up to this size is worth reading to keep the connection; behind a larger one it is closed. */
 const DRAINED_BYTES = 64 * 1024
 
@@ -25,14 +25,21 @@ interface Unread { readonly policy: Policy, readonly now: number }
 /** Answers a request with a verdict, in the dialect of the entry whose check refused. */
 export async function refuse (exchange: Exchange, verdict: Verdict, raw: Sides): Promise<void> {
   const dialect = exchange.plan.dialectOf(verdict.rule)
-  const body = echoesIds(dialect) ? await bodyForIds(exchange, raw.request) : undefined
+  const wanted = readsBody(dialect, verdict) && !exchange.upgrade
+  const json = exchange.body === undefined && wanted ? await peekJson(raw.request) : exchange.json
   const reply = render(verdict, {
     dialect,
     navigation: isNavigation(raw.request),
     loginUrl: exchange.plan.login ? exchange.policy.loginUrl : undefined,
-    context: { requestId: exchange.id, now: exchange.receivedAt, body, newId: randomUUID },
+    context: replyContext(exchange, json),
   })
   send(raw, reply, [['x-request-id', exchange.id], ...rateHeaders(exchange.decision)])
+}
+
+/** What dialects are told of an exchange; `json`: of its body, or of the frame that is refused. */
+export function replyContext (exchange: Exchange, json: unknown): ReplyContext {
+  const { id: requestId, receivedAt: now, target: { path }, headers, upgrade } = exchange
+  return { requestId, now, path, headers, upgrade, body: asMap(json), newId: randomUUID }
 }
 
 /** Answers what could not even become an exchange, in the policy's general dialect. */
@@ -42,7 +49,7 @@ export function refuseUnread (fault: FaultCode, { request, response }: Sides, { 
     dialect: policy.defaultReply,
     navigation: false,
     loginUrl: undefined,
-    context: { requestId, now, body: undefined, newId: randomUUID },
+    context: { requestId, now, path: '', headers: request.headers, upgrade: false, body: undefined, newId: randomUUID },
   })
   send({ request, response }, reply, [['x-request-id', requestId]])
 }
@@ -65,11 +72,15 @@ function isNavigation ({ method, headers }: IncomingMessage): boolean {
   return (method === 'GET' || method === 'HEAD') && headers.accept !== undefined && headers.accept.includes('text/html')
 }
 
-async function bodyForIds (exchange: Exchange, request: IncomingMessage): Promise<Record<string, unknown> | undefined> {
-  const parsed = exchange.body === undefined
-    ? parseBody(await peekBody(request, { maxBytes: ECHOED_BYTES, deadlineMs: ECHO_DEADLINE_MS }))
-    : exchange.json
-  return typeof parsed === 'object' && parsed !== null ? parsed as Record<string, unknown> : undefined
+async function peekJson (request: IncomingMessage): Promise<unknown> {
+  const { headers } = request
+  const bytes = await peekBody(request, { maxBytes: PEEKED_BYTES, deadlineMs: PEEK_DEADLINE_MS })
+  const decoded = decodeBody(bytes, { headers, maxBytes: PEEKED_BYTES })
+  return Buffer.isBuffer(decoded) ? parseBody(decoded, headers['content-type']) : undefined
+}
+
+function asMap (json: unknown): Record<string, unknown> | undefined {
+  return typeof json === 'object' && json !== null && !Array.isArray(json) ? json as Record<string, unknown> : undefined
 }
 
 function hasLargeUnreadBody (request: IncomingMessage): boolean {

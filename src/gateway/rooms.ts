@@ -5,6 +5,7 @@ import type { LeaseStore } from '../concurrency/contract.js'
 import type { CounterStore } from '../limits/contract.js'
 import type { KnownKeys } from '../identity/identity.js'
 import type { Log } from '../log.js'
+import type { SuspensionStore } from '../suspensions/contract.js'
 import type { Metrics } from '../telemetry/contract.js'
 import type { Violations } from '../violations/violations.js'
 import type { OpenExchanges } from './open-exchanges.js'
@@ -24,6 +25,7 @@ export interface Rooms {
   readonly knownKeys: KnownKeys
   readonly counters: CounterStore
   readonly leases: LeaseStore
+  readonly suspensions: SuspensionStore
   readonly violations: Violations
   readonly open: OpenExchanges
   readonly refusals: RefusalLog

@@ -34,6 +34,8 @@ export interface Turn {
   /** The runtime in force now; the request keeps the one that it began with. */
   readonly runtime: Runtime
   readonly rooms: Rooms
+  /** The runtime in force whenever it is asked: messages of a WebSocket are judged by the latest. */
+  readonly current: () => Runtime
 }
 
 /** Before a byte of the body: who is it, what applies, is there anything against it. */
@@ -114,7 +116,7 @@ function fail (turn: Turn, error: unknown): void {
 /** Nothing is against it: over to the backend. */
 export function handOver (turn: Turn): void {
   if (hasLeft(turn)) return abandon(turn)
-  const { request, reply, rooms } = turn
+  const { request, reply, rooms, current } = turn
   reply.hijack()
   const exchange = request.exchange as Exchange
   const runtime = request.runtime as Runtime
@@ -126,7 +128,7 @@ export function handOver (turn: Turn): void {
     return settle(turn, late)
   }
   for (const verdict of exchange.observed) rooms.refusals.observed(exchange, verdict)
-  forward(exchange, { request: request.raw, response: reply.raw, handshake, runtime, rooms })
+  forward(exchange, { request: request.raw, response: reply.raw, handshake, runtime, rooms, current })
 }
 
 /** Its client hung up while the request waited for its body, a key or a store. */

@@ -1,5 +1,5 @@
 import type { LimitVerdict } from '../verdict/verdict.js'
-import type { Decision, LimiterState } from './contract.js'
+import type { Decision, Limiter, LimiterState } from './contract.js'
 
 const MS_PER_MINUTE = 60_000
 
@@ -36,11 +36,14 @@ function passableAt (states: readonly LimiterState[], own: number): number {
   return latest
 }
 
-function fillIn (text: string, { max, windowMs }: { max: number, windowMs: number }, retryAfterMs: number): string {
-  return text
-    .replaceAll('{windowMinutes}', String(inMinutes(windowMs)))
+function fillIn (text: string, limiter: Limiter, retryAfterMs: number): string {
+  return withNumbers(text, limiter)
     .replaceAll('{minutes}', String(Math.max(1, Math.ceil(retryAfterMs / MS_PER_MINUTE))))
-    .replaceAll('{max}', String(max))
+}
+
+/** A text with what never changes of a limiter filled in: `{windowMinutes}` and `{max}`. */
+export function withNumbers (text: string, { max, windowMs }: Pick<Limiter, 'max' | 'windowMs'>): string {
+  return text.replaceAll('{windowMinutes}', String(inMinutes(windowMs))).replaceAll('{max}', String(max))
 }
 
 /** At most two decimals: a window of a second is 0.02 minutes. */

@@ -6,16 +6,21 @@
 import { chain, rescue, runAside } from '../chain.js'
 import type { Clock } from '../clock.js'
 import type { SlotDesk, SlotRequest } from '../concurrency/contract.js'
-import { skipsLimits, type AnswerObserver, type Check, type Exchange, type ObserveAnswer } from '../exchange.js'
+import { skipsLimits, type Check, type Exchange } from '../exchange.js'
 import { storeUnavailable } from '../store-failure.js'
+import type { Silence } from '../suspensions/check.js'
+import type { ResetRule } from '../suspensions/contract.js'
+import type { Verdict } from '../verdict/verdict.js'
 import { breachOf, type Violations } from '../violations/violations.js'
 import { bucketOf } from './buckets.js'
 import type { CounterStore, Decision, DecisionRequest, Hit, Limiter } from './contract.js'
 import type { Forgiveness } from './forgiveness.js'
 import { limitVerdict } from './limit-verdict.js'
+import { COST } from './charges.js'
 
-/** Every request takes one place. */
-const COST = 1
+export { createMessageCharge, createRefund, observeCountedAnswers } from './charges.js'
+export { withNumbers } from './limit-verdict.js'
+
 const NO_SLOTS: readonly SlotRequest[] = []
 const NO_HITS: readonly Hit[] = []
 
@@ -26,6 +31,10 @@ export interface LimitsCheckOptions {
   readonly violations: Pick<Violations, 'settle' | 'noteShadow'>
   /** Asks for the request's slots in the same step; undefined: they are asked for elsewhere, or not at all. */
   readonly slots?: SlotDesk | undefined
+  /** On chat routes: who is suspended already, and what `onExceed: { suspend }` does. */
+  readonly silence?: Silence | undefined
+  /** Of the route's content rules. */
+  readonly reset?: ResetRule | undefined
   /** Which repetitions are not counted; undefined: all requests are. */
   readonly forgiveness?: Forgiveness | undefined
   readonly clock: Clock
@@ -40,56 +49,18 @@ export interface LimitsCheckOptions {
  * is refused with 503, unless all of its rules only observe. Never rejects.
  */
 export function createLimitsCheck (options: LimitsCheckOptions): Check {
-  const { limiters, slots: desk, forgiveness, store, clock, newId, onStoreError } = options
+  const { limiters, slots: desk, silence, forgiveness, store, clock, newId, onStoreError } = options
   return (exchange) => {
     if (skipsLimits(exchange)) return undefined
     const hits = forgiveness?.forgives(exchange) === true ? NO_HITS : hitsOf(limiters, exchange)
     const slots = desk === undefined ? NO_SLOTS : desk.request(exchange)
-    if (hits.length === 0 && slots.length === 0) return undefined
-    const asked = { id: newId(), hits, slots, now: clock() }
+    if (hits.length === 0 && slots.length === 0) return silence?.check(exchange)
+    const watched = silence?.subjectOf(exchange)
+    const question = { id: newId(), hits, slots, now: clock() }
+    const asked = watched === undefined ? question : { ...question, watched }
     return chain(rescue(() => store.decide(asked), onStoreError), (decision) => decision === undefined
       ? withoutStore(exchange, asked, desk)
       : conclude(exchange, { hits, decision }, options))
-  }
-}
-
-export interface CountedAnswersOptions {
-  readonly limiters: readonly Limiter[]
-  /** As for the check of the same plan. */
-  readonly forgiveness?: Forgiveness | undefined
-  readonly store: CounterStore
-  readonly clock: Clock
-  onStoreError (error: Error): void
-}
-
-/** Charges the limiters that count answers, when the backend's status is one of theirs; the next request is refused. */
-export function observeCountedAnswers (
-  { limiters, forgiveness, store, clock, onStoreError }: CountedAnswersOptions
-): ObserveAnswer {
-  const counting = limiters.filter((limiter) => limiter.countStatus.length > 0)
-  return (exchange): AnswerObserver | undefined => {
-    if (counting.length === 0 || skipsLimits(exchange) || forgiveness?.hasForgiven(exchange) === true) return undefined
-    return {
-      onHead (status) {
-        for (const limiter of counting) {
-          const found = limiter.countStatus.includes(status) ? bucketOf(limiter, exchange) : undefined
-          if (found === undefined) continue
-          runAside(() => store.charge({ limiter, ...found, cost: COST, now: clock() }), onStoreError)
-        }
-        return { body: false }
-      },
-      onEnd () {},
-    }
-  }
-}
-
-/** Gives back all that the request was charged, for a message that turned out to be a repetition. */
-export function createRefund ({ store, clock, onStoreError }: Omit<CountedAnswersOptions, 'limiters' | 'forgiveness'>): (exchange: Exchange) => void {
-  return (exchange) => {
-    for (const { limiter, bucket, subject, charged: cost } of exchange.decision?.states ?? []) {
-      if (cost === 0) continue
-      runAside(() => store.refund({ limiter, bucket, subject, cost, now: clock() }), onStoreError)
-    }
   }
 }
 
@@ -120,12 +91,11 @@ interface Decided {
   readonly decision: Decision
 }
 
-type Followers = Pick<LimitsCheckOptions, 'violations' | 'slots' | 'forgiveness'>
-
-function conclude (exchange: Exchange, decided: Decided, followers: Followers): ReturnType<Check> {
+function conclude (exchange: Exchange, decided: Decided, options: LimitsCheckOptions): ReturnType<Check> {
   const { decision, hits } = decided
-  const { violations, slots, forgiveness } = followers
-  if (hits.length > 0) exchange.decision = decision
+  const { violations, slots, silence, forgiveness } = options
+  if (decision.suspension !== undefined && silence !== undefined) return silence.verdictOf(decision.suspension)
+  if (hits.length > 0) exchange.decision = joined(exchange.decision, decision)
   if (decision.unavailable !== undefined) return storeUnavailable(decision.unavailable)
   for (const { hit: index, booking } of decision.observed) {
     noteObserved(exchange, decided, { index, booking, violations })
@@ -134,17 +104,44 @@ function conclude (exchange: Exchange, decided: Decided, followers: Followers): 
     if (decision.observed.length === 0) forgiveness?.noteCounted(exchange, decision)
     return slots?.conclude(exchange, decision.slots)
   }
-  const verdict = limitVerdict(decision, decision.refused)
-  const breach = hits[decision.refused]?.breach
-  if (breach === undefined || decision.booking === undefined) return verdict
-  return chain(violations.settle(exchange, verdict, { breach, booking: decision.booking }),
-    (booking) => ({ ...verdict, booking }))
+  return refuse(exchange, decided, options)
+}
+
+/** Limiters of one request may be asked in two steps; headers and refunds are of both. */
+function joined (earlier: Decision | undefined, decision: Decision): Decision {
+  if (earlier === undefined) return decision
+  const refused = decision.refused < 0 ? decision.refused : earlier.states.length + decision.refused
+  return { ...decision, refused, states: [...earlier.states, ...decision.states] }
+}
+
+function refuse (exchange: Exchange, { decision, hits }: Decided, options: LimitsCheckOptions): ReturnType<Check> {
+  const { violations, store, clock, onStoreError } = options
+  const { limiter, bucket, subject, breach } = hits[decision.refused] as Hit
+  // The message was sent all the same (reference cheshire-cat-plugin.md, "Order of work" 4).
+  if (limiter.after === 'content') {
+    runAside(() => store.charge({ limiter, bucket, subject, cost: COST, now: clock() }), onStoreError)
+  }
+  const verdict = limitVerdict(exchange.decision ?? decision, exchange.decision?.refused ?? decision.refused)
+  const booked = breach === undefined || decision.booking === undefined
+    ? verdict
+    : chain(violations.settle(exchange, verdict, { breach, booking: decision.booking }),
+      (booking) => ({ ...verdict, booking }))
+  return chain<Verdict, Verdict | undefined>(booked, (told) =>
+    chain<Verdict | undefined, Verdict | undefined>(silenced(exchange, limiter, options), (instead) => instead ?? told))
+}
+
+/** What the person is told instead where this refusal silences him; undefined: it only refuses. */
+function silenced (
+  exchange: Exchange, { name: rule, suspend }: Limiter, { silence, reset }: LimitsCheckOptions
+): ReturnType<Check> {
+  if (suspend === undefined) return undefined
+  return silence?.suspend(exchange, { reason: 'rate', rule, ...suspend, ...reset !== undefined && { reset } })
 }
 
 interface Observed {
   readonly index: number
   readonly booking: Decision['booking']
-  readonly violations: Followers['violations']
+  readonly violations: LimitsCheckOptions['violations']
 }
 
 /** A refusal of a limiter in observe mode: written down, not enforced. */

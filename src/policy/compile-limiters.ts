@@ -1,6 +1,8 @@
 import type { LimiterDocument, PolicyDocument } from '../config/schema.js'
 import type { Limiter, LimiterKey, OnFailure } from '../limits/contract.js'
+import { withNumbers } from '../limits/limits.js'
 import type { DocumentPath, Report } from './compile.js'
+import { LIMITED } from './compile-content.js'
 
 const KEYS: readonly LimiterKey[] = ['ip', 'user', 'group', 'global']
 /** What a violation costs when neither its limiter nor `violations` says so. */
@@ -52,12 +54,24 @@ function compileLimiter (
     status: entry.status ?? TOO_MANY_REQUESTS,
     type: entry.type,
     shownAs: entry.shownAs,
-    after: 'head',
-    suspend: undefined,
+    after: entry.after ?? 'head',
+    suspend: compileSuspend(entry, [...path, 'onExceed'], report),
     message: entry.message,
     observe: entry.mode === 'observe',
     onFailure: entry.onFailure ?? onFailure,
   }
+}
+
+function compileSuspend (
+  { onExceed, max = 0, window = 0 }: LimiterDocument, path: DocumentPath, report: Report
+): Limiter['suspend'] {
+  if (onExceed === undefined) return undefined
+  const { suspend: durationMs, message = LIMITED } = onExceed
+  if (durationMs === undefined) {
+    report([...path, 'suspend'], 'nothing', 'how long a refusal silences the subject: 30m')
+    return undefined
+  }
+  return { durationMs, message: withNumbers(message, { max, windowMs: window }) }
 }
 
 /** What a rule does without the store when it does not say so itself. */

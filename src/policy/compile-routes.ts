@@ -1,8 +1,11 @@
 import type { PolicyDocument, RouteDocument } from '../config/schema.js'
+import type { AccountRule } from '../accounts/contract.js'
+import type { ContentRules } from '../content/contract.js'
 import type { Limiter } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
 import type { DocumentPath, Report } from './compile.js'
 import { compileIdentity } from './compile-identity.js'
+import { compileInspection, inWordsOf } from './compile-inspection.js'
 import type { ConcurrencyRule, ReleaseRule, RouteEntry } from './contract.js'
 import { pointerOf } from './pointers.js'
 import { validatePattern } from './route-pattern.js'
@@ -12,6 +15,7 @@ interface Rules {
   readonly limiters: ReadonlyMap<string, Limiter>
   readonly concurrency: ReadonlyMap<string, ConcurrencyRule>
   readonly outcomes: ReadonlyMap<string, OutcomeRule>
+  readonly content: ReadonlyMap<string, ContentRules>
   readonly report: Report
   readonly warnings: string[]
 }
@@ -33,6 +37,7 @@ function compileRoute (entry: RouteDocument, index: number, rules: Known): Route
   for (const name of unless.keys()) {
     if (!read.params.includes(name)) report([...path, 'unless', name], JSON.stringify(name), parameterOf(read.params), read.params)
   }
+  const inspection = compileInspection(entry, { ...rules, path, methods: read.methods })
   return {
     index,
     match: entry.match,
@@ -42,25 +47,27 @@ function compileRoute (entry: RouteDocument, index: number, rules: Known): Route
     authRequired: entry.auth === 'required',
     identity: compileIdentity(entry.identity, { path: [...path, 'identity'], report, warnings }),
     browserOnly: entry.browserOnly ?? 'off',
-    limiters: limitersOf(entry, path, rules),
+    limiters: limitersOf(entry, path, rules).map((one) => inWordsOf(inspection.content, one, document)),
     forgiveMs: entry.forgive ?? 0,
     outcomes: outcomesOf(entry, path, rules),
     concurrency: concurrencyOf(entry.concurrency, [...path, 'concurrency'], rules),
     releases: releasesOf(entry, path, rules),
-    account: entry.account === undefined
-      ? undefined
-      : {
-          email: pointerOf(entry.account.email, [...path, 'account', 'email'], report),
-          learnEmail: pointerOf(entry.account.learnEmail, [...path, 'account', 'learnEmail'], report),
-          learnId: pointerOf(entry.account.learnId, [...path, 'account', 'learnId'], report),
-        },
+    account: accountOf(entry, [...path, 'account'], report),
     login: entry.login ?? false,
-    prompt: undefined,
-    content: undefined,
-    frames: false,
+    ...inspection,
     reply: entry.reply ?? document.reply ?? 'problem',
     mode: entry.mode,
   }
+}
+
+function accountOf ({ account }: RouteDocument, path: DocumentPath, report: Report): AccountRule | undefined {
+  return account === undefined
+    ? undefined
+    : {
+        email: pointerOf(account.email, [...path, 'email'], report),
+        learnEmail: pointerOf(account.learnEmail, [...path, 'learnEmail'], report),
+        learnId: pointerOf(account.learnId, [...path, 'learnId'], report),
+      }
 }
 
 function parameterOf (params: readonly string[]): string {

@@ -1,5 +1,7 @@
 import type { PolicyDocument } from '../config/schema.js'
+import { expandCheshireCat } from './cheshire-cat.js'
 import { compileConcurrency } from './compile-concurrency.js'
+import { compileContent } from './compile-content.js'
 import { compileIdentity } from './compile-identity.js'
 import { compileLimiters } from './compile-limiters.js'
 import { compileOutcomes } from './compile-outcomes.js'
@@ -23,14 +25,16 @@ export interface CompileResult {
  * Makes the runnable policy of a merged, decoded document. Mistakes that only the whole shows (a route names
  * a limiter that is not there) are reported; the result must not be used when there were any.
  */
-export function compilePolicy (document: PolicyDocument, report: Report): CompileResult {
+export function compilePolicy (written: PolicyDocument, reportWritten: Report): CompileResult {
   const warnings: string[] = []
+  const { document, report } = expandCheshireCat(written, reportWritten)
   const preset = document.preset ?? 'librechat'
   const identity = compileIdentity(document.identity, { path: ['identity'], report, warnings })
   const limiters = compileLimiters(document, report)
   const concurrency = compileConcurrency(document, report)
   const outcomes = compileOutcomes(document, report)
-  const routes = compileRoutes(document, { limiters, concurrency, outcomes, report, warnings })
+  const content = compileContent(document, report)
+  const routes = compileRoutes(document, { limiters, concurrency, outcomes, content, report, warnings })
   const users = [...limiters.values()].filter((limiter) => limiter.key.includes('user'))
   if (identity.length === 0 && users.length + concurrency.size > 0) {
     warnings.push(`no identity source is active: ${users.length + concurrency.size} user limits do nothing, ` +
@@ -47,6 +51,7 @@ export function compilePolicy (document: PolicyDocument, report: Report): Compil
     limiters,
     outcomes,
     concurrency,
+    content,
     browser: {
       violation: document.browser?.violation ?? 'non_browser',
       score: document.browser?.score ?? document.violations?.['non_browser']?.score ?? 20,

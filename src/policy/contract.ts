@@ -117,7 +117,7 @@ export interface Requirements {
   readonly accounts: readonly AccountRule[]
   /** Each content rule once for each place in which the entries look for prompts. */
   readonly inspections: readonly InspectionRule[]
-  /** Where prompts stand, content checks or not: such a body must read the same to us and to the backend. */
+  /** Where the prompts stand that something looks at: such a body must read the same to us and to the backend. */
   readonly prompts: readonly PromptRule[]
   readonly frames: boolean
   readonly login: boolean
@@ -192,6 +192,8 @@ export interface Policy {
   readonly limiters: ReadonlyMap<string, Limiter>
   readonly outcomes: ReadonlyMap<string, OutcomeRule>
   readonly concurrency: ReadonlyMap<string, ConcurrencyRule>
+  /** Those that are switched on. */
+  readonly content: ReadonlyMap<string, ContentRules>
   readonly browser: { readonly violation: string, readonly score: number }
   readonly routes: readonly RouteEntry[]
   readonly defaultReply: DialectName

@@ -3,7 +3,8 @@ import type { AccountRule } from '../accounts/contract.js'
 import type { Limiter } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
 import type {
-  ConcurrencyRule, DialectName, InspectionRule, Plan, PlanParts, Policy, PolicyMode, ReleaseRule, Requirements, RouteEntry,
+  ConcurrencyRule, DialectName, InspectionRule, Plan, PlanParts, Policy, PolicyMode, ReleaseRule, Requirements,
+  RouteEntry,
 } from './contract.js'
 
 const UNMATCHED = 'unmatched'
@@ -78,7 +79,7 @@ function merge (policy: Policy, entries: readonly RouteEntry[]): Requirements {
     releases: active.flatMap((entry): ReleaseRule[] => entry.releases === undefined ? [] : [entry.releases]),
     accounts: active.flatMap((entry): AccountRule[] => entry.account === undefined ? [] : [entry.account]),
     inspections: active.flatMap(inspectionOf(observes)),
-    prompts: active.flatMap(({ prompt }) => prompt ?? []),
+    prompts: active.flatMap(({ prompt, content }) => content === undefined ? [] : prompt ?? []),
     frames: active.some((entry) => entry.frames),
     login: active.some((entry) => entry.login),
   }

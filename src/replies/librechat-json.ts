@@ -1,17 +1,15 @@
+import { jsonReply } from './bodies.js'
 import type { Dialect } from './contract.js'
-import { EXPIRED_REFRESH_COOKIE, librechatDetails, messageOf } from './details.js'
+import { EXPIRED_REFRESH_COOKIE, librechatDetails, messageOf, shownInfo } from './details.js'
 
 /** JSON that the resumable generations of LibreChat and Hanzo Chat show to the person. */
 export const librechatJson: Dialect = {
-  echoesIds: false,
+  readsBody: () => false,
   expiredCookie: EXPIRED_REFRESH_COOKIE,
-  render: (verdict, context) => ({
-    status: verdict.status,
-    headers: [['content-type', 'application/json; charset=utf-8']],
-    body: JSON.stringify({
-      message: messageOf(verdict),
-      ...librechatDetails(verdict, context),
-      requestId: context.requestId,
-    }),
+  render: (verdict, context) => jsonReply(verdict.status, {
+    message: messageOf(verdict, context.now),
+    ...librechatDetails(verdict, context),
+    ...shownInfo(verdict, context.now),
+    requestId: context.requestId,
   }),
 }

@@ -1,6 +1,7 @@
 import type { Verdict } from '../verdict/verdict.js'
-import type { Dialect, Reply, ReplyContext } from './contract.js'
-import { EXPIRED_REFRESH_COOKIE, librechatDetails, messageOf } from './details.js'
+import { echoOf, streamEvent, streamReply } from './bodies.js'
+import type { Dialect, ReplyContext } from './contract.js'
+import { EXPIRED_REFRESH_COOKIE, librechatDetails, messageOf, shownInfo } from './details.js'
 
 /** Parent of the first message of a conversation, as LibreChat writes it. */
 const NO_PARENT = '00000000-0000-0000-0000-000000000000'
@@ -12,15 +13,15 @@ const LONGEST_ECHO = 100_000
  * (`denyRequest`, reference `librechat.md` §1.3).
  */
 export const librechatSse: Dialect = {
-  echoesIds: true,
+  readsBody: () => true,
   expiredCookie: EXPIRED_REFRESH_COOKIE,
   render: (verdict, context) => {
-    if (verdict.kind === 'non-browser') return stream([['error', { message: messageOf(verdict) }]])
-    return stream(deniedMessage(verdict, context))
+    if (verdict.kind !== 'non-browser') return streamReply(deniedMessage(verdict, context))
+    return streamReply([streamEvent({ message: messageOf(verdict, context.now) }, 'error')])
   },
 }
 
-function deniedMessage (verdict: Verdict, context: ReplyContext): Frame[] {
+function deniedMessage (verdict: Verdict, context: ReplyContext): string[] {
   // A banned person's refusal gets fresh ids: nothing of it is to be filed under a conversation.
   const body = verdict.kind === 'ban' ? {} : context.body ?? {}
   const conversationId = textOf(body['conversationId']) ?? context.newId()
@@ -44,14 +45,14 @@ function deniedMessage (verdict: Verdict, context: ReplyContext): Frame[] {
     text: detailsText(verdict, context),
     isCreatedByUser: false,
   }
-  return [['message', { message: asked, created: true }], ['error', answered]]
+  return [streamEvent({ message: asked, created: true }, 'message'), streamEvent(answered, 'error')]
 }
 
 /** The client finds the violation in the text of the failed answer, as JSON; of a ban no more than that it is one. */
 function detailsText (verdict: Verdict, context: ReplyContext): string {
   if (verdict.kind === 'ban') return JSON.stringify({ type: 'ban' })
-  const details = librechatDetails(verdict, context)
-  return JSON.stringify({ ...details, message: messageOf(verdict), requestId: context.requestId })
+  const details = { ...librechatDetails(verdict, context), ...shownInfo(verdict, context.now) }
+  return JSON.stringify({ ...details, message: messageOf(verdict, context.now), requestId: context.requestId })
 }
 
 function senderOf (body: Readonly<Record<string, unknown>>): string {
@@ -60,15 +61,5 @@ function senderOf (body: Readonly<Record<string, unknown>>): string {
 }
 
 function textOf (value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' && value.length <= LONGEST_ECHO ? value : undefined
-}
-
-type Frame = [event: string, data: object]
-
-function stream (frames: readonly Frame[]): Reply {
-  return {
-    status: 200,
-    headers: [['content-type', 'text/event-stream; charset=utf-8']],
-    body: frames.map(([event, data]) => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`).join(''),
-  }
+  return echoOf(value, LONGEST_ECHO)
 }

@@ -38,6 +38,7 @@ const REASONS: Readonly<Record<string, string>> = {
   logins: 'too many sign-in attempts',
   registrations: 'too many new accounts',
   non_browser: 'automated access',
+  content_violation: 'messages that this service does not accept',
   manual: 'a decision of the operator',
   denied: 'a rule of this service',
 }

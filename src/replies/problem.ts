@@ -8,15 +8,15 @@ const OURS = 'urn:portcullis:problem:'
 
 /** RFC 9457 problem details. */
 export const problem: Dialect = {
-  echoesIds: false,
-  render: (verdict, { requestId }) => ({
+  readsBody: () => false,
+  render: (verdict, { requestId, now }) => ({
     status: verdict.status,
     headers: [['content-type', 'application/problem+json; charset=utf-8']],
     body: JSON.stringify({
       type: typeOf(verdict),
       title: titleOf(verdict),
       status: verdict.status,
-      detail: messageOf(verdict),
+      detail: messageOf(verdict, now),
       requestId,
       ...membersOf(verdict),
       ...(verdict.retryAfterMs === undefined ? {} : { retryAfterSeconds: retryAfterSeconds(verdict.retryAfterMs) }),
@@ -36,6 +36,8 @@ function titleOf (verdict: Verdict): string {
     case 'concurrency': return 'Too many requests at once'
     case 'non-browser': return 'Not a browser'
     case 'not-allowed': return 'Not authorized'
+    case 'content': return 'Message refused'
+    case 'suspension': return 'Suspended'
     case 'fault': return verdict.title
   }
 }
@@ -50,6 +52,8 @@ function membersOf (verdict: Verdict): Record<string, unknown> {
         }
     case 'limit': return { 'violated-policies': [verdict.limiter] }
     case 'concurrency': return { limit: verdict.limit, pendingRequests: verdict.pending }
+    case 'content': return { check: verdict.check }
+    case 'suspension': return { reason: verdict.reason, expiresAt: new Date(verdict.until).toISOString() }
     case 'non-browser':
     case 'not-allowed':
     case 'fault': return {}

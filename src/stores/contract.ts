@@ -1,6 +1,7 @@
 import type { AddressUsers, BanStore } from '../bans/contract.js'
 import type { LeaseStore } from '../concurrency/contract.js'
 import type { CounterStore } from '../limits/contract.js'
+import type { SuspensionStore } from '../suspensions/contract.js'
 import type { HealthState, Meter } from '../telemetry/contract.js'
 import type { Booking } from '../verdict/verdict.js'
 import type { Breach, ScoreStore } from '../violations/contract.js'
@@ -21,6 +22,7 @@ export interface Stores {
   readonly leases: LeaseStore
   readonly bans: BanStore
   readonly addressUsers: AddressUsers
+  readonly suspensions: SuspensionStore
   /** Numbers for the operator. */
   readonly meters: readonly Meter[]
   /** How they are, for the readiness probe. */

@@ -6,6 +6,10 @@ export type SuspensionReason = 'content' | 'rate'
 export interface Suspension {
   readonly subject: string
   readonly reason: SuspensionReason
+  /**
+   * By the clock of whoever asked: a store that goes by its own clock adds what is left to the `now` it was given, so
+   * that a new suspension lasts its whole duration, and not a minute more for a millisecond's difference.
+   */
   readonly until: number
   /** Text of the refusal as the rule that suspended had it, with `{minutes}` still in it. */
   readonly message: string
@@ -39,6 +43,10 @@ export interface NotedMessage {
   readonly refused: boolean
   readonly reset: ResetRule
   readonly now: number
+  /** So many of them, for a store that is told late; absent: one. */
+  readonly times?: number
+  /** See `SuspendRequest`. */
+  readonly ageMs?: number
 }
 
 interface SuspendBase {
@@ -46,7 +54,10 @@ interface SuspendBase {
   readonly id: string
   readonly subject: string
   readonly message: string
+  /** When it happened, by the process's clock. A store that several processes share may go by its own. */
   readonly now: number
+  /** How long ago it happened, for a store that goes by its own clock and is told late; absent: now. */
+  readonly ageMs?: number
 }
 
 /** A growing suspension: level = max(own level, severity); the duration is that of the level, the last one stays. */
@@ -58,10 +69,12 @@ export interface ContentSuspend extends SuspendBase {
   readonly reset: ResetRule
 }
 
-/** A fixed one; the level is untouched. */
+/** A fixed one; the level is untouched, but for a quiet time that has passed. */
 export interface RateSuspend extends SuspendBase {
   readonly reason: 'rate'
   readonly durationMs: number
+  /** Of the route's content rules: this message ends the quiet time, too. Absent: the route has none. */
+  readonly reset?: ResetRule
 }
 
 export type SuspendRequest = ContentSuspend | RateSuspend
@@ -73,12 +86,16 @@ export type SuspendRequest = ContentSuspend | RateSuspend
 export interface SuspensionStore {
   /** In force at `now`; a look, it changes nothing. */
   find (subject: string, now: number): Suspension | undefined | Promise<Suspension | undefined>
-  /** Resolves when the suspension would survive `kill -9`. One in force stays: the later end holds. */
+  /**
+   * Resolves when the suspension would survive `kill -9` (or the disk has failed, which is in the log: it is in force
+   * all the same). One in force stays: the later end holds, and is answered. Messages that were under way together do
+   * not climb the ladder: what came before the first one's refusal was told is measured at that one's level.
+   */
   suspend (request: SuspendRequest): Suspension | Promise<Suspension>
   note (message: NotedMessage): void | Promise<void>
   /** All that is kept of a subject; undefined: nothing. */
   get (subject: string): SuspensionRecord | undefined | Promise<SuspensionRecord | undefined>
-  /** Ends a suspension; level and totals stay. False: none was in force. */
+  /** Ends a suspension; level and totals stay, and the quiet time runs from now. False: none was in force. */
   lift (subject: string, now: number): boolean | Promise<boolean>
   /** Removes everything that is kept of a subject. */
   forget (subject: string): void | Promise<void>

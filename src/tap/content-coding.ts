@@ -1,7 +1,7 @@
 import type { Transform } from 'node:stream'
 import {
   brotliDecompressSync, createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress,
-  gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync,
+  gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync, type Zlib,
 } from 'node:zlib'
 
 /** Compressed bytes that may wait to be decoded; a stream that outruns us by more is no longer followed. */
@@ -32,6 +32,38 @@ export function decodeWhole (body: Buffer, applied: readonly Coding[], maxBytes:
   let bytes = body
   for (const coding of applied.toReversed()) bytes = decodeOne(bytes, coding, maxBytes)
   return bytes
+}
+
+export type Undone = Buffer | 'too-large' | 'damaged'
+
+/**
+ * The same away from the event loop, for bodies of clients' making. Anything behind the end of the coded data is
+ * damage: some decoders would go on with it.
+ */
+export async function decodeWholeAside (body: Buffer, applied: readonly Coding[], maxBytes: number): Promise<Undone> {
+  let bytes: Undone = body
+  for (const coding of applied.toReversed()) {
+    if (typeof bytes === 'string') return bytes
+    bytes = await decodeOneAside(bytes, coding, maxBytes)
+  }
+  return bytes
+}
+
+async function decodeOneAside (bytes: Buffer, coding: Coding, maxBytes: number): Promise<Undone> {
+  const inflater = openInflater(coding, bytes)
+  inflater.end(bytes)
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of inflater as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > maxBytes) return 'too-large'
+      chunks.push(chunk)
+    }
+  } catch {
+    return 'damaged'
+  }
+  return inflater.bytesWritten === bytes.length ? Buffer.concat(chunks) : 'damaged'
 }
 
 function decodeOne (bytes: Buffer, coding: Coding, maxOutputLength: number): Buffer {
@@ -82,7 +114,7 @@ function createInflater (coding: Coding, sink: (bytes: Buffer) => void): Decoder
   }
 }
 
-function openInflater (coding: Coding, first: Buffer): Transform {
+function openInflater (coding: Coding, first: Buffer): Transform & Zlib {
   switch (coding) {
     case 'gzip': return createGunzip()
     case 'br': return createBrotliDecompress()

@@ -12,6 +12,8 @@ export interface Metrics {
   /** A request was answered; called once each, when the answer has ended. */
   request (labels: RequestLabels, durationMs: number): void
   violation (type: string): void
+  /** A content check that only flags had something against a message: `default.keywords`. */
+  flagged (rule: string): void
   /** A ban was placed: `auto`, `admin` or `mongo`. */
   banPlaced (source: string): void
   /** The backend gave no answer: a code of the catalogue. */

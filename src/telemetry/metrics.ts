@@ -21,6 +21,7 @@ export function createMetrics ({ processMetrics = true }: MetricsOptions = {}): 
       meters.duration.observe({ route: labels.route }, durationMs / 1000)
     },
     violation: (type) => meters.violations.inc({ type }),
+    flagged: (rule) => meters.flagged.inc({ rule }),
     banPlaced: (source) => meters.bansPlaced.inc({ source }),
     upstreamFault: (code) => meters.faults.inc({ code }),
     journalDropped: (count) => meters.dropped.inc(count),
@@ -52,6 +53,12 @@ function createMeters (registry: Registry) {
     }),
     violations: new Counter({
       name: 'portcullis_violations_total', help: 'Violations booked, by type', labelNames: ['type'], registers,
+    }),
+    flagged: new Counter({
+      name: 'portcullis_messages_flagged_total',
+      help: 'Messages that a content check had something against and let pass, by check',
+      labelNames: ['rule'],
+      registers,
     }),
     bansPlaced: new Counter({
       name: 'portcullis_bans_placed_total', help: 'Bans placed, by source', labelNames: ['source'], registers,

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { AnswerObserver } from '../exchange.js'
+import type { Inspection } from './frame-contract.js'
 
 /** What is sent to the backend instead of the client's own hop-by-hop and forwarding headers. */
 export interface Outbound {
@@ -25,6 +26,8 @@ export interface ForwardOptions {
   readonly observers: readonly AnswerObserver[]
   /** Answers in the route's dialect. Called at most once, only while no byte of an answer has been sent. */
   onFault (fault: UpstreamFault, error: Error): void
+  /** Of an upgrade: each message of the client's is looked at. Undefined: the WebSocket passes as bytes. */
+  readonly inspection?: Inspection | undefined
 }
 
 /**
@@ -34,7 +37,7 @@ export interface ForwardOptions {
 export interface Forwarder {
   /** Hands over; the raw response is the forwarder's from here on. */
   forward (request: IncomingMessage, response: ServerResponse, options: ForwardOptions): void
-  /** Dials the backend first, passes its 101 or its refusal on, then pipes both sockets. */
+  /** Dials the backend first, passes its 101 or its refusal on, then joins both sockets. */
   upgrade (request: IncomingMessage, socket: Duplex, head: Buffer, options: ForwardOptions): void
   /** A GET of our own with these headers; undefined when there is no usable JSON answer within a second. */
   ask (path: string, headers: string[]): Promise<{ readonly status: number, readonly body: unknown } | undefined>

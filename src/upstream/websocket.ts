@@ -1,19 +1,17 @@
-import { ServerResponse, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
+import { ServerResponse, type ClientRequest, type IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { UpstreamRules } from '../policy/contract.js'
 import { Answer } from './answer.js'
-import type { Connections } from './connections.js'
 import type { ForwardOptions, Forwarder, UpstreamFault } from './contract.js'
+import { acceptDeflate } from './deflate.js'
+import { dialBackend, type DialDeps } from './dial-backend.js'
+import { pumpFrames } from './frame-pump.js'
 import { answerHeaders } from './headers.js'
-import type { Origin } from './origin.js'
 import { joinSockets } from './join-sockets.js'
-import { watchAnswer, type Report, type Watch } from './watch.js'
+import { watchAnswer, type Outcome, type Report, type Watch } from './watch.js'
+import type { PerMessageDeflate } from './ws-parts.js'
 
-export interface UpgradeDeps {
-  readonly connections: Connections
-  readonly origin: Origin
-  readonly rules: UpstreamRules
+export interface UpgradeDeps extends DialDeps {
   readonly report: Report
 }
 
@@ -31,7 +29,7 @@ export function createUpgrade (deps: UpgradeDeps): Forwarder['upgrade'] {
   return (request, socket, head, options) => {
     const watch = watchAnswer(options.observers, deps.report)
     const client: Waiting = { request, socket, head, options, watch }
-    const dialled = dial(deps, options)
+    const dialled = dialBackend(deps, options)
     let answered = false
     const answer = (then: () => void): void => {
       if (answered) return
@@ -54,76 +52,58 @@ export function createUpgrade (deps: UpgradeDeps): Forwarder['upgrade'] {
       }
     })
     dialled.request.on('upgrade', (incoming, backend, rest) => {
-      if (incoming.headers.upgrade?.toLowerCase() !== 'websocket') {
+      const agreed = agreedOn(incoming, options)
+      if (agreed instanceof Error) {
         backend.destroy()
-        onFault('UPSTREAM_BROKEN', new Error('the backend switched to another protocol'))
-      } else answer(() => { switchOver(client, incoming, { backend, rest }) })
+        onFault('UPSTREAM_BROKEN', agreed)
+      } else answer(() => { switchOver(client, incoming, { backend, rest, deflate: agreed.deflate }) })
     })
     if (socket.destroyed) onGone()
     else dialled.request.end()
   }
 }
 
-interface Dialled {
-  readonly request: ClientRequest
-  /** Runs out when the backend takes longer to answer than the policy lets it. */
-  timer: NodeJS.Timeout | undefined
-  onFault (tell: (fault: UpstreamFault, error: Error) => void): void
+interface Agreed {
+  /** What undoes the client's compression, where messages are looked at; undefined: nothing is compressed. */
+  readonly deflate: PerMessageDeflate | undefined
 }
 
-function dial ({ connections, origin, rules }: UpgradeDeps, { outbound }: ForwardOptions): Dialled {
-  let connected = false
-  const request = httpRequest({
-    method: 'GET',
-    path: origin.base + outbound.target,
-    headers: handshake(outbound.headers),
-    createConnection: (_, callback) => {
-      connections.dial((error, socket) => {
-        connected = error === null
-        if (error !== null) callback(error, new Socket())
-        else callback(null, socket)
-      })
-      return undefined
-    },
-  })
-  const dialled: Dialled = {
-    request,
-    timer: undefined,
-    onFault (tell) {
-      request.on('error', (error) => { tell(connected ? 'UPSTREAM_BROKEN' : 'UPSTREAM_UNREACHABLE', error) })
-      if (rules.responseTimeoutMs === 0) return
-      dialled.timer = setTimeout(() => {
-        tell('UPSTREAM_TIMEOUT', new Error('the backend did not answer the upgrade in time'))
-        request.destroy()
-      }, rules.connectTimeoutMs + rules.responseTimeoutMs)
-    },
+/** What the backend agreed to, or how it broke the rules. */
+function agreedOn ({ headers }: IncomingMessage, { inspection }: ForwardOptions): Agreed | Error {
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return new Error('the backend switched to another protocol')
+  if (inspection === undefined) return { deflate: undefined }
+  try {
+    return { deflate: acceptDeflate(headers['sec-websocket-extensions'], inspection.maxBytes) }
+  } catch (error) {
+    return error as Error
   }
-  return dialled
 }
 
-/** The handshake has no body; a length would let the bytes behind the head mean two things. */
-function handshake (headers: readonly string[]): string[] {
-  const fields: string[] = []
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i]?.toLowerCase() !== 'content-length') fields.push(headers[i] ?? '', headers[i + 1] ?? '')
-  }
-  fields.push('connection', 'Upgrade', 'upgrade', 'websocket')
-  return fields
+interface Answered extends Agreed {
+  readonly backend: Duplex
+  /** What followed the backend's answer at once. */
+  readonly rest: Buffer
 }
 
-function switchOver (client: Waiting, incoming: IncomingMessage, to: { backend: Duplex, rest: Buffer }): void {
-  const { socket, head, options, watch } = client
+function switchOver (client: Waiting, incoming: IncomingMessage, { backend, rest, deflate }: Answered): void {
+  const { socket, head, options: { inspection, ownHeaders: own }, watch } = client
   const fields = answerHeaders(incoming.rawHeaders, {
-    connection: incoming.headers.connection, own: options.ownHeaders, dropLength: true, keepTrailer: false,
+    connection: incoming.headers.connection, own, dropLength: true, keepTrailer: false,
   })
   fields.push('Connection', 'Upgrade', 'Upgrade', 'websocket')
   let lines = 'HTTP/1.1 101 Switching Protocols\r\n'
   for (let i = 0; i < fields.length; i += 2) lines += `${fields[i]}: ${fields[i + 1]}\r\n`
   watch.head(101, incoming.headers)
   socket.write(`${lines}\r\n`, 'latin1')
-  if (to.rest.length > 0) socket.write(to.rest)
-  if (head.length > 0) to.backend.write(head)
-  joinSockets(socket, to.backend, (outcome) => { watch.end(outcome) })
+  const onEnd = (outcome: Outcome): void => { watch.end(outcome) }
+  if (inspection !== undefined) {
+    if (rest.length > 0) backend.unshift(rest)
+    if (head.length > 0) socket.unshift(head)
+    return pumpFrames(socket, backend, { inspection, deflate, onEnd })
+  }
+  if (rest.length > 0) socket.write(rest)
+  if (head.length > 0) backend.write(head)
+  joinSockets(socket, backend, onEnd)
 }
 
 /** The backend's own answer instead of a 101: status, headers and body as they are. */

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { createAdminListener } from '../../src/admin/admin.js'
 import type { NamedToken } from '../../src/admin/admin-token.js'
-import { createAccess, createBanBook } from '../../src/bans/bans.js'
+import { createAccess, createAddressUsers, createBanBook } from '../../src/bans/bans.js'
 import { createMemoryStores } from '../../src/stores/memory/memory-stores.js'
 import { createHealth } from '../../src/telemetry/health.js'
 import { createMetrics } from '../../src/telemetry/metrics.js'
@@ -42,6 +42,7 @@ export async function startAdmin (t: Test, rules: Parameters<typeof accessRules>
   await bans.start()
   const health = createHealth()
   const metrics = createMetrics({ processMetrics: false })
+  const addressUsers = createAddressUsers()
   const access = createAccess(accessRules(rules))
   const app = await createAdminListener({
     host: '127.0.0.1',
@@ -50,6 +51,10 @@ export async function startAdmin (t: Test, rules: Parameters<typeof accessRules>
     version: '1.2.3',
     bans,
     scores: stores.scores,
+    suspensions: stores.suspensions,
+    leases: stores.leases,
+    addressUsers,
+    leaseRules: () => ['messages'],
     access: () => access,
     ipv6Prefix: () => 64,
     clock: clock.read,
@@ -65,7 +70,7 @@ export async function startAdmin (t: Test, rules: Parameters<typeof accessRules>
   })
   const { port } = app.server.address() as AddressInfo
   const askHere = (path: string, options?: Ask) => ask(port, path, options)
-  return { port, clock, log, stores, bans, health, metrics, ask: askHere }
+  return { port, clock, log, stores, bans, addressUsers, health, metrics, ask: askHere }
 }
 
 function ask (port: number, path: string, { method = 'GET', token = WRITE, headers = {}, body }: Ask = {}): Promise<Answer> {

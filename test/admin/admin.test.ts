@@ -5,6 +5,8 @@ import t from 'tap'
 import { loadAdminTokens } from '../../src/admin/admin.js'
 import { createTokenCheck, parseTokenList } from '../../src/admin/admin-token.js'
 import { banOf, HOUR, T0 } from '../bans/ban-rig.js'
+import { bookingOf, breachFor, leaseOf, takeOf } from '../contract/limiters.js'
+import { infractionOf, messageOf, tooManyOf } from '../contract/suspensions.js'
 import { READ, startAdmin, WRITE } from './admin-rig.js'
 
 const ISO = (at: number) => new Date(at).toISOString()
@@ -207,6 +209,57 @@ t.test('lifting frees the person: the ban, the addresses it took along, and the 
   for (const path of ['user:1?linked=maybe', 'user:1?typo=true', '%ff']) t.equal((await lift(path)).status, 400, path)
 })
 
+t.test('an operator sees what is kept about somebody, and lets the suspended talk again', async (t) => {
+  const { ask, stores, bans, addressUsers, clock, log } = await startAdmin(t)
+  const nobody = {
+    subject: 'user:4/2', scores: [], suspension: null, infractionLevel: 0, messagesTotal: 0, lastMessageAt: null, bans: [], leases: [],
+  }
+  t.same((await ask('/api/v1/subjects/user:4%2F2', { token: READ })).json, nobody)
+
+  const { message } = infractionOf(T0)
+  await stores.suspensions.note(messageOf(T0))
+  await stores.suspensions.suspend(infractionOf(T0, { severity: 1 }))
+  await stores.scores.book(bookingOf(breachFor(), T0))
+  await stores.leases.take(takeOf(leaseOf('a', { takenAt: T0 }), 1, { now: T0 }))
+  await bans.place([banOf('user:42')])
+  t.same((await ask('/api/v1/subjects/user:42')).json, {
+    subject: 'user:42',
+    scores: [{ type: 'message_limit', score: 1, total: 1, updatedAt: ISO(T0), scoreExpiresAt: ISO(T0 + HOUR) }],
+    suspension: { reason: 'content', until: ISO(T0 + HOUR / 4), message },
+    infractionLevel: 2,
+    messagesTotal: 1,
+    lastMessageAt: ISO(T0),
+    bans: (await ask('/api/v1/bans')).json?.['bans'],
+    leases: [{ rule: 'messages', takenAt: ISO(T0), expiresAt: ISO(T0 + HOUR / 12) }],
+  })
+
+  const lift = (subject: string, token = WRITE) => ask(`/api/v1/suspensions/${subject}`, { method: 'DELETE', token })
+  t.equal((await lift('user:42', READ)).status, 403)
+  t.equal((await lift('user:42')).status, 204)
+  t.equal(await stores.suspensions.find('user:42', T0), undefined)
+  t.match(await lift('user:42'), { status: 404, json: { detail: /not suspended/ } })
+  t.match((await ask('/api/v1/subjects/user:42')).json, { suspension: null, infractionLevel: 2, messagesTotal: 1 })
+  t.same(log.lines.filter((line) => line.message === 'audit').map(({ what, who, subject, at }) => ({ what, who, subject, at })), [
+    { what: 'suspension.lift', who: 'admin', subject: 'user:42', at: ISO(T0) },
+  ])
+
+  await stores.suspensions.suspend(tooManyOf(T0, { subject: 'ip:2001:db8::/64' }))
+  await bans.place([banOf('ip:2001:db8::/32')])
+  addressUsers.seen('ip:2001:db8::/64', 'anna', T0)
+  addressUsers.seen('ip:2001:db8::/64', 'olga', T0)
+  t.match((await ask('/api/v1/subjects/ip:2001:db8::7')).json, {
+    subject: 'ip:2001:db8::/64', suspension: { reason: 'rate' }, bans: [{ subject: 'ip:2001:db8::/32' }], users: ['anna', 'olga'],
+  })
+  t.equal((await lift('ip:2001:db8::9')).status, 204, 'any address of the network names it')
+  await stores.suspensions.suspend(tooManyOf(T0, { subject: 'user:7' }))
+  clock.advance(HOUR)
+  t.equal((await lift('user:7')).status, 404, 'it is over')
+  for (const subject of ['42', 'user:', 'ip:', 'ip:rubbish', 'group:7', 'global']) {
+    t.equal((await ask(`/api/v1/subjects/${subject}`)).status, 400, subject)
+    t.equal((await lift(subject)).status, 400, subject)
+  }
+})
+
 t.test('the API describes itself in OpenAPI 3.1', async (t) => {
   const { ask } = await startAdmin(t)
   const { json } = await ask('/openapi.json', { token: READ })
@@ -217,6 +270,8 @@ t.test('the API describes itself in OpenAPI 3.1', async (t) => {
       '/livez': { get: { security: [] } },
       '/api/v1/bans': { get: { responses: { 200: {} } }, post: { requestBody: {}, responses: { 201: {}, 409: {} } } },
       '/api/v1/bans/{subject}': { delete: { parameters: Array, responses: { 204: {}, 404: {} } } },
+      '/api/v1/subjects/{subject}': { get: { parameters: Array, responses: { 200: {}, 400: {} } } },
+      '/api/v1/suspensions/{subject}': { delete: { parameters: Array, responses: { 204: {}, 404: {} } } },
     },
     components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
   })

@@ -65,6 +65,7 @@ export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Excha
     body: undefined,
     json: undefined,
     form: undefined,
+    fields: undefined,
     decision: undefined,
     observed: [],
     ...more,

@@ -66,6 +66,7 @@ export function exchangeOf (message: Message = {}): Exchange {
     body: message.body === undefined ? undefined : Buffer.from(JSON.stringify(message.body)),
     json: message.body,
     form: undefined,
+    fields: undefined,
     decision: undefined,
     observed: [],
   }

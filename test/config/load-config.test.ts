@@ -96,7 +96,7 @@ t.test('the policy file chooses the preset before the environment does', async (
   const { document } = await load(t, { env, files: policyOf('preset: generic') })
   t.equal(document.preset, 'generic')
   t.strictSame(await mistakesOf(t, { env: { PORTCULLIS_PRESET: 'generics' } }), [
-    'environment PORTCULLIS_PRESET: found "generics", expected one of generic, hanzo-chat, librechat, did you mean "generic"?',
+    'environment PORTCULLIS_PRESET: found "generics", expected one of cheshire-cat, generic, hanzo-chat, librechat, open-webui, openai-api, did you mean "generic"?',
   ])
 })
 

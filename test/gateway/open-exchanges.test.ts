@@ -52,9 +52,19 @@ t.test('who is exempt, only observed or gone is not closed, and each only once',
   exchanges.remove(gone)
   t.equal(exchanges.size, 2)
   for (const subject of ['user:42', 'ip:198.51.100.1', 'ip:198.51.100.0/24']) t.equal(exchanges.closeFor(banOf(subject)), 0)
-  gone.close()
+  gone.close('ban')
   exchanges.closeAll()
   t.equal(closed, 2)
+  t.end()
+})
+
+t.test('whoever is closed is told why', (t) => {
+  const exchanges = createOpenExchanges()
+  const told: string[] = []
+  for (const user of ['42', '7']) exchanges.add(exchangeOf({ users: [user] }), (why) => { told.push(`${user} ${why}`) })
+  exchanges.closeFor(banOf('user:42'))
+  exchanges.closeAll()
+  t.same(told, ['42 ban', '7 shutdown'])
   t.end()
 })
 

@@ -1,32 +1,9 @@
 import t from 'tap'
 import { librechatSse } from '../../src/replies/librechat-sse.js'
-import { echoesIds, faultVerdict, render } from '../../src/replies/replies.js'
-import type { BanVerdict, ConcurrencyVerdict, LimitVerdict, NonBrowserVerdict } from '../../src/verdict/verdict.js'
+import { faultVerdict, readsBody, render } from '../../src/replies/replies.js'
+import { ban, concurrency, content, context, limit, nonBrowser, now, suspension } from './verdicts.js'
 
-const now = Date.UTC(2026, 0, 2, 3, 4, 5)
-let ids = 0
-const context = { requestId: 'req-1', now, body: undefined, newId: () => `id-${++ids}` }
 const options = { dialect: 'librechat-json', navigation: false, loginUrl: undefined, context } as const
-
-const limit: LimitVerdict = {
-  kind: 'limit', rule: 'messageIp', status: 429, message: '', limiter: 'messageIp', key: 'ip', max: 40, windowMs: 60_000,
-  type: 'message_limit', resetAt: now + 30_000, retryAfterMs: 29_001,
-  booking: {
-    score: 1, before: 19, after: 20, at: now, crossed: true,
-    ban: { durationMs: 7_200_000, expiresAt: now + 7_200_000 },
-  },
-}
-const ban: BanVerdict = {
-  kind: 'ban', rule: 'ban', status: 403, subject: 'user:42', reason: 'message_limit', ofUser: true,
-  message: 'Your account has been temporarily banned due to violations of our service.',
-  expiresAt: now + 60_000, retryAfterMs: 60_000,
-}
-const concurrency: ConcurrencyVerdict = {
-  kind: 'concurrency', rule: 'messages', status: 429, message: 'One at a time.', limit: 2, pending: 2, type: 'concurrent',
-}
-const nonBrowser: NonBrowserVerdict = {
-  kind: 'non-browser', rule: 'non_browser', status: 403, message: 'Illegal request', type: 'non_browser',
-}
 
 t.test('librechat-json tells a refused message with all the numbers the client shows', async (t) => {
   const reply = render(limit, options)
@@ -118,8 +95,8 @@ t.test('librechat-sse gives a ban fresh ids, and a non-browser one error frame',
   const reply = librechatSse.render(nonBrowser, context2)
   t.equal(reply.status, 200)
   t.same(framesOf(reply.body), [{ event: 'error', data: { message: 'Illegal request' } }])
-  t.ok(echoesIds('librechat-sse'))
-  t.notOk(echoesIds('librechat-json'))
+  t.ok(readsBody('librechat-sse', limit))
+  t.notOk(readsBody('librechat-json', limit))
 })
 
 t.test('librechat-sse survives bodies whose ids are no texts', async (t) => {
@@ -127,6 +104,49 @@ t.test('librechat-sse survives bodies whose ids are no texts', async (t) => {
   const [first] = framesOf(librechatSse.render(limit, { ...context, body }).body)
   t.equal(first?.data.message.text, '')
   t.type(first?.data.message.messageId, 'string')
+})
+
+t.test('a suspension is told with its reason and the minutes left, so that LibreChat shows the sentence alone', async (t) => {
+  const message = 'Suspended for 2 minutes.'
+  const said = {
+    message, type: 'suspension', reason: 'content', expiresAt: '2026-01-02T03:05:06.000Z', retryAfterSeconds: 61,
+    code: 'google_error', info: message, requestId: 'req-1',
+  }
+  const reply = render(suspension, options)
+  t.equal(reply.status, 403)
+  t.equal(Object.fromEntries(reply.headers)['retry-after'], '61')
+  t.same(JSON.parse(reply.body), said)
+  const [, answer] = framesOf(render(suspension, { ...options, dialect: 'librechat-sse' }).body)
+  t.same(JSON.parse(answer?.data.text), said)
+  t.match(JSON.parse(render(suspension, { ...options, dialect: 'problem' }).body), {
+    type: 'urn:portcullis:problem:suspension', title: 'Suspended', status: 403, detail: message, reason: 'content',
+  })
+})
+
+t.test('minutes are rounded up, never 0, and a new suspension reads as long as its rule says', async (t) => {
+  const minutes = (leftMs: number, isNew: boolean) => {
+    const verdict = { ...suspension, message: '{minutes}|{minutes}', isNew, until: now + leftMs, retryAfterMs: leftMs }
+    return JSON.parse(render(verdict, options).body).message
+  }
+  t.equal(minutes(300_000, false), '5|5', 'everywhere in the text')
+  t.equal(minutes(300_001, false), '6|6')
+  t.equal(minutes(1, false), '1|1')
+  t.equal(minutes(-1, false), '1|1')
+  t.equal(minutes(300_000, true), '5|5')
+  t.equal(minutes(300_040, true), '5|5', 'though the store\'s clock is 40 ms ahead')
+})
+
+t.test('a refused message is told with the kind of its check; one that was scored with its violation', async (t) => {
+  const body = JSON.parse(render(content, options).body)
+  t.match(body, { message: content.message, type: 'content', check: 'length', code: 'google_error', info: content.message })
+  t.notOk('violation' in body)
+  const scored = { ...content, type: 'content_violation', booking: limit.booking! }
+  t.match(JSON.parse(render(scored, options).body), {
+    type: 'content', violation: 'content_violation', prev_count: 19, violation_count: 20, ban: true,
+  })
+  t.match(JSON.parse(render(content, { ...options, dialect: 'problem' }).body), {
+    type: 'urn:portcullis:problem:content', title: 'Message refused', status: 400, check: 'length',
+  })
 })
 
 t.test('problem answers RFC 9457', async (t) => {

@@ -1,8 +1,9 @@
-/** A gateway's stores in a process of their own, to be killed: books and bans, and says on standard output when. */
+/** A gateway's stores in a process of their own, to be killed: books, bans and suspends, and says on standard output when. */
 import { openDataDir } from '../../src/stores/data-dir.js'
 import { createMemoryStores } from '../../src/stores/memory/memory-stores.js'
 import { banOf } from '../contract/bans.js'
 import { bookingOf, breachFor } from '../contract/limiters.js'
+import { infractionOf, messageOf } from '../contract/suspensions.js'
 
 const log = { info () {}, warn () {}, error () {} }
 const say = (word: string): void => { process.stdout.write(`${word}\n`) }
@@ -18,6 +19,8 @@ try {
   async function act (word: string): Promise<void> {
     if (word === 'book') await stores.scores.book(bookingOf(breachFor(), Date.now()))
     if (word === 'ban') await stores.bans.save([banOf('user:42')])
+    if (word === 'note') await stores.suspensions.note(messageOf(Date.now()))
+    if (word === 'suspend') await stores.suspensions.suspend(infractionOf(Date.now()))
   }
 } catch (error) {
   say(`refused ${(error as Error).message}`)

@@ -7,6 +7,7 @@ import type { ViolationRecord } from '../../src/violations/contract.js'
 import { createJournal, type JournalOptions } from '../../src/violations/journal.js'
 import { banOf } from '../contract/bans.js'
 import { bookingOf, breachFor, hitOf, limiterOf, questionOf } from '../contract/limiters.js'
+import { infractionOf, messageOf, tooManyOf } from '../contract/suspensions.js'
 import { collectLog, freshDir, openStores } from './open-stores.js'
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
@@ -109,7 +110,7 @@ t.test('the chat app\'s own files are set aside whole, and said', async (t) => {
 
 t.test('damaged files are set aside, never over one another, and the start goes on', async (t) => {
   const dataDir = await freshDir(t)
-  const names = ['violations.json', 'bans.json', 'windows.json', 'logs.json']
+  const names = ['violations.json', 'bans.json', 'windows.json', 'suspensions.json', 'logs.json']
   const damaged = ['{"$format":1,"message_limit":{"user:4', '[]', 'null', '{"$format":99,"bans":[]}', '{"$format":1,"bans":[{"subject":7}]}']
   for (const content of damaged) {
     for (const name of names) await writeFile(join(dataDir, name), content)
@@ -279,4 +280,53 @@ t.test('a data directory in which a file cannot be read is an error at the start
   await t.rejects(bans.load(), { code: 'EISDIR' })
   await mkdir(join(dataDir, 'violations.json'))
   await t.rejects(openStores(t, { dataDir }), { code: 'EISDIR' })
+})
+
+t.test('suspensions.json has the documented shape, and is read again; lifts and forgetting last, old records do not', async (t) => {
+  const dataDir = await freshDir(t)
+  let now = NOW
+  const open = () => openStores(t, { dataDir, clock: () => now, retentionMs: 90 * DAY })
+  const stores = await open()
+  await stores.suspensions.note(messageOf(NOW))
+  const given = await stores.suspensions.suspend(infractionOf(NOW))
+  t.same((await readJson(dataDir, 'suspensions.json')).subjects['user:42'], {
+    level: 1, contentUntil: given.until, lastMessageAt: NOW, messagesTotal: 1,
+    latest: { reason: 'content', until: given.until, message: given.message },
+  }, 'on disk when it is told')
+  for (const subject of ['user:__proto__', 'user:lifted', 'user:forgotten']) await stores.suspensions.suspend(tooManyOf(NOW, { subject }))
+  await stores.suspensions.lift('user:lifted', NOW)
+  await stores.suspensions.forget('user:forgotten')
+  const written = (await readJson(dataDir, 'suspensions.json')).subjects
+  t.equal(written['user:lifted'].latest, undefined)
+  t.notOk('user:forgotten' in written)
+  await stores.close()
+  const next = await open()
+  t.same(await next.suspensions.find('user:42', NOW), given)
+  t.match(await next.suspensions.get('user:42'), { level: 1, messagesTotal: 1 })
+  t.match(await next.suspensions.get('user:__proto__'), { latest: { reason: 'rate' } })
+  t.match(await next.suspensions.get('user:lifted'), { latest: undefined })
+  now += 91 * DAY
+  await next.suspensions.note(messageOf(now, { subject: 'user:new' }))
+  await next.close()
+  t.same(Object.keys((await readJson(dataDir, 'suspensions.json')).subjects), ['user:new'])
+})
+
+t.test('a file of suspensions that cannot be read is set aside; a disk that fails keeps nobody from being suspended', async (t) => {
+  for (const subjects of ['[]', '{"user:42":1}', '{"user:42":{"level":0,"contentUntil":0,"lastMessageAt":0}}',
+    '{"user:42":{"level":0,"contentUntil":0,"lastMessageAt":0,"messagesTotal":0,"latest":{"reason":"x","until":1,"message":""}}}']) {
+    const dataDir = await freshDir(t)
+    await writeFile(join(dataDir, 'suspensions.json'), `{"$format":1,"subjects":${subjects}}`)
+    const { lines, log } = collectLog()
+    const stores = await openStores(t, { dataDir, log })
+    t.equal(await stores.suspensions.get('user:42'), undefined)
+    t.match(lines, [{ level: 'warn', details: { why: /subjects/ } }])
+    t.equal((await readdir(dataDir)).filter((name) => name.startsWith('suspensions.json.')).length, 1)
+  }
+  const dataDir = await freshDir(t)
+  const { lines, log } = collectLog()
+  const stores = await openStores(t, { dataDir, log })
+  await mkdir(join(dataDir, 'suspensions.json.tmp'))
+  const given = await stores.suspensions.suspend(infractionOf(NOW))
+  t.same(await stores.suspensions.find('user:42', NOW), given)
+  t.match(lines, [{ level: 'error', message: /cannot be written/ }])
 })

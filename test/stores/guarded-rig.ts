@@ -8,6 +8,7 @@ import type { LateCrossing } from '../../src/stores/guarded/violation-outbox.js'
 import { createMemoryCounters } from '../../src/stores/memory/counters.js'
 import { createMemoryLeases } from '../../src/stores/memory/leases.js'
 import { createScoresInProcess } from '../../src/stores/memory/scores.js'
+import { createSuspensionTable } from '../../src/stores/memory/suspension-table.js'
 import { collectLog, type LoggedLine } from './open-stores.js'
 
 export const NOW = Date.parse('2026-11-21T12:00:00Z')
@@ -38,6 +39,7 @@ export function localMakers (clock: () => number): LocalMakers {
     scores: () => createScoresInProcess({ clock, retentionMs: 90 * DAY_MS }),
     leases: (scores) => createMemoryLeases({ scores }),
     counters: (scores, leases) => createMemoryCounters({ scores, leases }),
+    suspensions: () => createSuspensionTable({ retentionMs: 90 * DAY_MS }),
   }
 }
 
@@ -45,7 +47,8 @@ export function createFaraway (clock: () => number): Faraway {
   const make = localMakers(clock)
   const scores = make.scores()
   const leases = make.leases(scores)
-  const counters = make.counters(scores, leases)
+  const suspensions = make.suspensions()
+  const counters = createMemoryCounters({ scores, leases, suspensions })
   const calls: Faraway['calls'] = []
   const faraway: Pick<Faraway, 'weather' | 'error'> = { weather: 'well', error: new Error('READONLY You cannot write') }
 
@@ -87,6 +90,14 @@ export function createFaraway (clock: () => number): Faraway {
         release: travel('leases.release', leases.release),
         bind: travel('leases.bind', leases.bind),
         list: travel('leases.list', leases.list),
+      },
+      suspensions: {
+        find: travel('suspensions.find', suspensions.find),
+        suspend: travel('suspensions.suspend', suspensions.suspend),
+        note: travel('suspensions.note', suspensions.note),
+        get: travel('suspensions.get', suspensions.get),
+        lift: travel('suspensions.lift', suspensions.lift),
+        forget: travel('suspensions.forget', suspensions.forget),
       },
     },
   })
@@ -159,8 +170,8 @@ export async function comeBack (stores: GuardRig): Promise<void> {
   await until(() => !stores.breaker.isOpen, RETRY_MS)
 }
 
-/** Violations, releases, and what was given up. */
+/** Violations, releases, suspensions, and what was given up. */
 export const waiting = (stores: GuardedStores) => stores.meters.slice(1).map(({ read }) => read())
 /** Nothing waits any more. */
 export const isTold = (stores: GuardedStores) =>
-  until(() => waiting(stores).slice(0, 2).every((length) => length === 0), RETRY_MS)
+  until(() => waiting(stores).slice(0, 3).every((length) => length === 0), RETRY_MS)

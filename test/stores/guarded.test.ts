@@ -5,6 +5,7 @@ import { runCounterContract } from '../contract/counters.js'
 import { runLeaseContract } from '../contract/leases.js'
 import { bookingOf, breachFor, hitOf, leaseOf, limiterOf, questionOf, slotOf } from '../contract/limiters.js'
 import { runScoreContract } from '../contract/scores.js'
+import { runSuspensionContract } from '../contract/suspensions.js'
 import { comeBack, isTold, NOW, openGuarded, RETRY_MS, sendAway, SLOW_MS, type GuardRig } from './guarded-rig.js'
 
 const rule = (onFailure: OnFailure, part = {}) => hitOf(limiterOf(onFailure, { onFailure, ...part }))
@@ -15,6 +16,7 @@ const callsTo = (stores: GuardRig, name: string) => stores.faraway.calls.filter(
 runCounterContract(t, 'guarded', (t) => openGuarded(t))
 runScoreContract(t, 'guarded', (t, clock) => openGuarded(t, { clock }).scores)
 runLeaseContract(t, 'guarded', (t) => openGuarded(t))
+runSuspensionContract(t, 'guarded', (t) => openGuarded(t))
 
 for (const weather of ['slow', 'lost', 'hangs', 'fails', 'broken'] as const) {
   t.test(`a store that ${weather}: every call is answered in time, then none is sent, and it comes back by itself`, async (t) => {

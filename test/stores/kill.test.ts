@@ -32,7 +32,7 @@ function scoresIn (dir: string): Promise<string> {
   return readFile(join(dir, 'violations.json'), 'utf8').catch(() => '')
 }
 
-t.test('one process a directory; after kill -9 the next gets in, finds the bans at once and the scores within a second', async (t) => {
+t.test('one process a directory; after kill -9 the next gets in, finds bans and suspensions at once and the scores within a second', async (t) => {
   const dir = await freshDir(t)
   const first = startProcess(t, dir)
   t.equal(await first.heard(), 'open')
@@ -50,8 +50,10 @@ t.test('one process a directory; after kill -9 the next gets in, finds the bans 
   while (takenMs() < 5000 && !(await scoresIn(dir)).includes('"score":3')) await sleep(10)
   const tookMs = takenMs()
   t.ok(tookMs < 1000, `on disk after ${Math.round(tookMs)} ms`)
-  first.tell('ban')
-  t.equal(await first.heard(), 'ban')
+  for (const word of ['ban', 'note', 'suspend']) {
+    first.tell(word)
+    t.equal(await first.heard(), word)
+  }
   await first.kill()
 
   const next = await openDataDir(dir)
@@ -59,6 +61,8 @@ t.test('one process a directory; after kill -9 the next gets in, finds the bans 
   const stores = await openStores(t, { dataDir: dir })
   t.match(await stores.bans.load(), [{ subject: 'user:42' }])
   t.match(await stores.scores.list('user:42'), [{ score: 3, total: 3 }])
+  t.match(await stores.suspensions.find('user:42', Date.now()), { reason: 'content' })
+  t.match(await stores.suspensions.get('user:42'), { level: 1, messagesTotal: 1 })
   next.close()
 })
 

@@ -4,11 +4,13 @@ import t from 'tap'
 import { BucketTable } from '../../src/stores/memory/bucket-table.js'
 import { createMemoryCounters } from '../../src/stores/memory/counters.js'
 import { createScoreTable } from '../../src/stores/memory/score-table.js'
+import { createSuspensionTable } from '../../src/stores/memory/suspension-table.js'
 import { runBanContract } from '../contract/bans.js'
 import { runCounterContract } from '../contract/counters.js'
 import { runLeaseContract } from '../contract/leases.js'
 import { bookingOf, breachFor, chargeOf, hitOf, leaseOf, limiterOf, questionOf, takeOf } from '../contract/limiters.js'
 import { runScoreContract } from '../contract/scores.js'
+import { infractionOf, messageOf, runSuspensionContract } from '../contract/suspensions.js'
 import { freshDir, openStores } from './open-stores.js'
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
@@ -17,6 +19,7 @@ const clock = () => NOW
 runCounterContract(t, 'memory', (t) => openStores(t, { clock }))
 runScoreContract(t, 'memory', async (t, clock) => (await openStores(t, { clock })).scores)
 runLeaseContract(t, 'memory', (t) => openStores(t, { clock }))
+runSuspensionContract(t, 'memory', (t) => openStores(t, { clock }))
 
 const root = await freshDir(t)
 runBanContract(t, 'memory', async (t, id) => {
@@ -88,4 +91,25 @@ t.test('holders whose leases have run out are forgotten without being asked for'
   for (let i = 0; i < 100; i++) await take(i, NOW)
   for (let i = 100; i < 160; i++) await take(i, NOW + 5000)
   t.ok(stores.stats().leaseHolders < 110, `${stores.stats().leaseHolders} are left`)
+})
+
+t.test('records of suspensions are bounded: a flood of newcomers frees nobody, the oldest offender goes first', async (t) => {
+  const table = createSuspensionTable({ retentionMs: 86_400_000, maxRecords: 10 })
+  table.suspend(infractionOf(NOW, { subject: 'user:early' }))
+  for (let i = 0; i < 50; i++) table.note(messageOf(NOW, { subject: `ip:${i}` }))
+  t.match(table, { size: 11, evicted: 40 })
+  t.ok(table.find('user:early', NOW))
+  for (let i = 0; i < 10; i++) table.suspend(infractionOf(NOW, { subject: `user:${i}` }))
+  t.equal(table.find('user:early', NOW), undefined)
+  t.ok(table.find('user:0', NOW))
+  t.match(table, { size: 20, evicted: 41 })
+})
+
+t.test('many suspensions and messages at once are written together', async (t) => {
+  const stores = await openStores(t, { clock })
+  const startedAt = performance.now()
+  await Promise.all(Array.from({ length: 2000 }, async (_, i) =>
+    stores.suspensions.suspend(infractionOf(NOW, { subject: `user:${i}` }))))
+  t.ok(performance.now() - startedAt < 2000, 'not one sync after the other')
+  t.equal(stores.stats().suspensions, 2000)
 })

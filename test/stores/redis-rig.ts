@@ -8,6 +8,8 @@ import { createDecider } from '../../src/stores/redis/decider.js'
 import { createRedisLeases } from '../../src/stores/redis/leases.js'
 import { createScoredSubjects } from '../../src/stores/redis/scored-subjects.js'
 import { createRedisScores, type RedisScores } from '../../src/stores/redis/scores.js'
+import { createRedisSuspensions } from '../../src/stores/redis/suspensions.js'
+import type { SuspensionStore } from '../../src/suspensions/contract.js'
 import { testLog } from '../helpers/product.js'
 import { startRedisCluster } from '../helpers/redis-cluster.js'
 import { openLink, type TestLinkOptions } from '../helpers/redis-link.js'
@@ -37,6 +39,7 @@ export interface RedisStoresUnderTest {
   readonly counters: CounterStore
   readonly scores: RedisScores
   readonly leases: LeaseStore
+  readonly suspensions: SuspensionStore
   readonly log: ReturnType<typeof testLog>
 }
 
@@ -60,6 +63,7 @@ export async function openRedis (t: Test, { url }: Pick<Place, 'url'>, options: 
     counters: createRedisCounters(decider),
     scores: createRedisScores(decider, { clock, retentionMs }),
     leases: createRedisLeases(decider),
+    suspensions: createRedisSuspensions(link, { retentionMs }),
   }
 }
 

@@ -5,6 +5,7 @@ import type { AnswerObserver } from '../../src/exchange.js'
 import type { ClientAddress } from '../../src/identity/contract.js'
 import type { UpstreamRules } from '../../src/policy/contract.js'
 import type { ForwardOptions, OwnHeaders } from '../../src/upstream/contract.js'
+import type { Closing, Judge } from '../../src/upstream/frame-contract.js'
 import { createForwarder, outboundRules, prepareOutbound } from '../../src/upstream/upstream.js'
 import type { Teardown } from '../helpers/backends.js'
 
@@ -23,6 +24,10 @@ export interface Harness {
   /** One per request, in order. */
   readonly seen: Seen[]
   readonly reports: object[]
+  /** Of each inspected WebSocket that the backend agreed to: what ends it. */
+  readonly ends: ((closing: Closing) => void)[]
+  /** What judges threw. */
+  readonly defects: unknown[]
 }
 
 export interface HarnessOptions {
@@ -33,6 +38,10 @@ export interface HarnessOptions {
   readonly observers?: readonly AnswerObserver[]
   /** Read the body first, as a body check does. */
   readonly inspect?: boolean
+  /** Looks at each message of WebSockets. */
+  readonly judge?: Judge
+  /** Of one such message. */
+  readonly maxBytes?: number
 }
 
 export function upstreamRules (url: string, rules: Partial<UpstreamRules> = {}): UpstreamRules {
@@ -54,6 +63,9 @@ export async function startHarness (t: Teardown, url: string, options: HarnessOp
   const reports: object[] = []
   const faults: string[] = []
   const seen: Seen[] = []
+  const ends: ((closing: Closing) => void)[] = []
+  const defects: unknown[] = []
+  const { judge, maxBytes = 1024 * 1024 } = options
   const rules = upstreamRules(url, options.rules)
   const headerRules = outboundRules(rules, 'drop')
   const forwarder = createForwarder(rules, { log: { error: (details) => { reports.push(details) } } })
@@ -99,6 +111,9 @@ export async function startHarness (t: Teardown, url: string, options: HarnessOp
   app.server.on('upgrade', (request, socket, head) => {
     forwarder.upgrade(request, socket, head, {
       ...jobOf(request, request.url ?? '/'),
+      inspection: judge && {
+        maxBytes, judge, onOpen: (end) => { ends.push(end) }, onDefect: (error) => { defects.push(error) },
+      },
       onFault (fault) {
         faults.push(fault)
         socket.end(`HTTP/1.1 502 Bad Gateway\r\nx-fault: ${fault}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`)
@@ -113,7 +128,7 @@ export async function startHarness (t: Teardown, url: string, options: HarnessOp
     await app.close()
     await forwarder.close()
   })
-  return { port: (app.server.address() as AddressInfo).port, faults, seen, reports }
+  return { port: (app.server.address() as AddressInfo).port, faults, seen, reports, ends, defects }
 }
 
 function watcher (seen: Seen, body: boolean): AnswerObserver {

@@ -1,9 +1,12 @@
 /** Counters while the shared store may be away: then each rule's `onFailure` decides, in process. */
 import type { Charge, CounterStore, Decision, DecisionRequest, OnFailure } from '../../limits/contract.js'
 import { bookingsOf } from './bookings.js'
+import type { Suspension } from '../../suspensions/contract.js'
+import { suspendedDecision } from '../../suspensions/suspended-decision.js'
 import type { Errand, Gate } from './gate.js'
 import type { LeaseMemory } from './lease-memory.js'
-import type { LocalCounters } from './local.js'
+import type { LocalCounters, LocalSuspensions } from './local.js'
+import type { SuspensionMemory } from './suspension-memory.js'
 import type { ViolationOutbox } from './violation-outbox.js'
 import { decideWithoutStore, UNHELD } from './without-store.js'
 
@@ -14,6 +17,7 @@ export interface GuardedCountersOptions {
   readonly gate: Gate
   readonly outbox: ViolationOutbox
   readonly memory: LeaseMemory
+  readonly suspensions: { readonly local: Pick<LocalSuspensions, 'find'>, readonly memory: Pick<SuspensionMemory, 'learn' | 'unsent'> }
   onDegraded (outcome: OnFailure): void
 }
 
@@ -23,13 +27,15 @@ export interface GuardedCountersOptions {
  * hear of count in process only; refusals are kept and booked when it returns.
  */
 export function guardCounters (options: GuardedCountersOptions): CounterStore {
-  const { remote, local, gate, outbox, memory, onDegraded } = options
+  const { remote, local, gate, outbox, memory, suspensions, onDegraded } = options
 
   const decide: Errand<DecisionRequest, Decision> = {
     send: (request) => remote.decide(request),
     instead (request, wasSent) {
       // Slots that it may have granted all the same.
       if (wasSent) for (const { lease } of request.slots) memory.keepRelease(lease)
+      const suspension = findWatched(request, suspensions.local.find)
+      if (suspension !== undefined) return suspendedDecision(suspension, request.now)
       const { decision, outcome } = decideWithoutStore(request, local)
       onDegraded(outcome)
       for (const { id, breach, now } of bookingsOf(request, decision)) outbox.keep({ id, breach, now })
@@ -40,6 +46,8 @@ export function guardCounters (options: GuardedCountersOptions): CounterStore {
       return decision
     },
     arrived (request, decision) {
+      const { watched, now } = request
+      if (watched !== undefined) suspensions.memory.learn(watched, decision.suspension, now)
       decision.slots.forEach(({ granted }, index) => {
         const slot = request.slots[index]
         if (granted && slot !== undefined) memory.remember(slot, request.now)
@@ -63,8 +71,15 @@ export function guardCounters (options: GuardedCountersOptions): CounterStore {
     instead (charge) { if (charge.limiter.onFailure === 'local') local.refund(charge) },
   }
   return {
-    decide: (request) => gate(decide, request),
+    decide (request) {
+      const unsent = findWatched(request, suspensions.memory.unsent)
+      return unsent === undefined ? gate(decide, request) : suspendedDecision(unsent, request.now)
+    },
     charge: (request) => gate(charge, request),
     refund: (request) => gate(refund, request),
   }
+}
+
+function findWatched ({ watched, now }: DecisionRequest, find: LocalSuspensions['find']): Suspension | undefined {
+  return watched === undefined ? undefined : find(watched, now)
 }

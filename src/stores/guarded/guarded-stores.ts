@@ -7,6 +7,7 @@ import type { LeaseStore } from '../../concurrency/contract.js'
 import type { CounterStore } from '../../limits/contract.js'
 import type { Log } from '../../log.js'
 import type { HealthState, Meter } from '../../telemetry/contract.js'
+import type { SuspensionStore } from '../../suspensions/contract.js'
 import type { ScoreStore } from '../../violations/contract.js'
 import { Breaker } from './breaker.js'
 import { guardCounters } from './counters.js'
@@ -16,6 +17,8 @@ import { guardLeases } from './leases.js'
 import { createLocalStores, type LocalMakers, type LocalStores } from './local.js'
 import { metersOf, healthOf, tellOfChanges } from './report.js'
 import { guardScores } from './scores.js'
+import { createSuspensionMemory } from './suspension-memory.js'
+import { guardSuspensions } from './suspensions.js'
 import { createTally, type DegradedListener } from './tally.js'
 import { createViolationOutbox, type LiftedAt, type OnLateCrossing } from './violation-outbox.js'
 
@@ -26,6 +29,7 @@ export interface SharedStores {
   readonly counters: CounterStore
   readonly scores: ScoreStore
   readonly leases: LeaseStore
+  readonly suspensions: SuspensionStore
 }
 
 /** Whether there is a connection at all. A `RedisLink` fits. */
@@ -95,23 +99,32 @@ export function guardStores (options: GuardOptions): GuardedStores {
   })
   const known = options.local.leases(local.scores)
   const memory = createLeaseMemory({ ...parts, remote: remote.leases, local: local.leases, known })
+  const suspensions = {
+    remote: remote.suspensions,
+    local: local.suspensions,
+    gate,
+    memory: createSuspensionMemory({ ...parts, remote: remote.suspensions, local: local.suspensions }),
+  }
   const forgetting = forgetInTime(breaker, local)
 
-  const shared = { gate, outbox, memory, onDegraded: tally.degraded }
+  const shared = { gate, outbox, memory, suspensions, onDegraded: tally.degraded }
   return {
     counters: guardCounters({ ...shared, remote: remote.counters, local: local.counters }),
     scores: guardScores({ ...shared, remote: remote.scores, local: local.scores }),
     leases: guardLeases({ ...shared, remote: remote.leases, local: local.leases }),
+    suspensions: guardSuspensions(suspensions),
     breaker,
-    meters: metersOf(breaker, outbox, memory),
+    meters: metersOf(breaker, { violations: outbox, releases: memory, suspensions: suspensions.memory }),
     health: () => healthOf(breaker),
     onLateCrossing: (listener, liftedAt = lastLift) => { [placeLate, lastLift] = [listener, liftedAt] },
     close: async (withinMs) => {
       forgetting.stop()
       breaker.close()
-      const [violations, releases] = await Promise.all([outbox.close(withinMs), memory.close(withinMs)])
-      if (violations + releases === 0) return
-      log.warn({ violations, releases }, 'The shared store is away at the end and will not be told of these')
+      const queues = [outbox, memory, suspensions.memory]
+      const left = await Promise.all(queues.map((queue) => queue.close(withinMs)))
+      if (left.every((count) => count === 0)) return
+      const [violations, releases, suspensionsLeft] = left
+      log.warn({ violations, releases, suspensions: suspensionsLeft }, 'The shared store is away at the end and will not be told of these')
     },
   }
 }

@@ -1,6 +1,7 @@
 import type { Binding, Lease, LeaseList, LeaseRecord, LeaseStore, TakeRequest, TakeResult } from '../../concurrency/contract.js'
 import type { Charge, CounterStore, Decision, DecisionRequest } from '../../limits/contract.js'
 import type { Booking } from '../../verdict/verdict.js'
+import type { NotedMessage, Suspension, SuspensionRecord, SuspensionStore, SuspendRequest } from '../../suspensions/contract.js'
 import type { BookRequest, ScoreRecord, ScoreStore } from '../../violations/contract.js'
 
 /** Counters in process, which answer at once. */
@@ -25,12 +26,24 @@ export interface LocalLeases extends LeaseStore {
   list (holder: string, rule: string, now: number): LeaseList
 }
 
+export interface LocalSuspensions extends SuspensionStore {
+  find (subject: string, now: number): Suspension | undefined
+  suspend (request: SuspendRequest): Suspension
+  note (message: NotedMessage): void
+  get (subject: string): SuspensionRecord | undefined
+  lift (subject: string, now: number): boolean
+  forget (subject: string): void
+  /** Takes over what the shared store says of a subject. */
+  adopt (suspension: Suspension): void
+}
+
 /** How the stores in process are made, empty. */
 export interface LocalMakers {
   scores (): LocalScores
   /** They book where they are told to. */
   leases (scores: LocalScores): LocalLeases
   counters (scores: LocalScores, leases: LocalLeases): LocalCounters
+  suspensions (): LocalSuspensions
 }
 
 /** What decides while the shared store is away, in process. */
@@ -38,13 +51,14 @@ export interface LocalStores {
   readonly counters: LocalCounters
   readonly scores: LocalScores
   readonly leases: LocalLeases
+  readonly suspensions: LocalSuspensions
   /** The shared store knows all these scores by now. */
   forgetScores (): void
   /** So long after the last absence, the memory that the counts take is worth more than they are. */
   forgetCounts (): void
 }
 
-/** Leases are not forgotten: the messages that they were given to may still run, and they run out by themselves. */
+/** Leases and suspensions are not forgotten: they run out by themselves, and would be missed in the next absence. */
 export function createLocalStores (make: LocalMakers): LocalStores {
   let current = make.scores()
   const scores: LocalScores = {
@@ -58,6 +72,7 @@ export function createLocalStores (make: LocalMakers): LocalStores {
   return {
     scores,
     leases,
+    suspensions: make.suspensions(),
     counters: {
       decide: (request) => counts.decide(request),
       charge: (charge) => counts.charge(charge),

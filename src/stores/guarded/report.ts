@@ -29,7 +29,9 @@ export function tellOfChanges (breaker: Pick<Breaker, 'absence' | 'onChange'>, l
   })
 }
 
-export function metersOf (breaker: Breaker, violations: Queue, releases: Queue): readonly Meter[] {
+export function metersOf (
+  breaker: Breaker, { violations, releases, suspensions }: Readonly<Record<'violations' | 'releases' | 'suspensions', Queue>>
+): readonly Meter[] {
   return [
     {
       kind: 'gauge',
@@ -51,10 +53,16 @@ export function metersOf (breaker: Breaker, violations: Queue, releases: Queue):
       read: () => releases.length,
     },
     {
+      kind: 'gauge',
+      name: 'portcullis_store_suspensions_waiting',
+      help: 'Suspensions that the shared store must still be told of',
+      read: () => suspensions.length,
+    },
+    {
       kind: 'counter',
       name: 'portcullis_store_told_never_total',
-      help: 'Violations and releases that the shared store was never told of, since the start',
-      read: () => violations.dropped + releases.dropped,
+      help: 'Violations, releases and suspensions that the shared store was never told of, since the start',
+      read: () => violations.dropped + releases.dropped + suspensions.dropped,
     },
   ]
 }

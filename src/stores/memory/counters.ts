@@ -4,9 +4,11 @@ import {
   type LimiterState, type ObservedRefusal,
 } from '../../limits/contract.js'
 import { chargeWindow, refundWindow, standingOf, type Standing, type WindowState } from '../../limits/window.js'
+import { suspendedDecision } from '../../suspensions/suspended-decision.js'
 import type { Booking } from '../../verdict/verdict.js'
 import type { BookRequest } from '../../violations/contract.js'
 import { BucketTable } from './bucket-table.js'
+import type { SuspensionsInProcess } from './suspension-table.js'
 
 const MAX_BUCKETS = 1_000_000
 /** Those on disk are written whole, so there are fewer. */
@@ -18,6 +20,8 @@ export interface MemoryCountersOptions {
   readonly scores: { book (request: BookRequest): Booking }
   /** Takes slots at once, so that they are one step with the limiters. */
   readonly leases: { take (request: TakeRequest): TakeResult }
+  /** Looked at first, for the watched subject. Absent: nobody is suspended. */
+  readonly suspensions?: Pick<SuspensionsInProcess, 'find'>
   /** Buckets of limiters with `persist`. */
   readonly persisted?: BucketTable
   /** Called when one of those has changed. */
@@ -36,7 +40,7 @@ export interface MemoryCounters extends CounterStore {
 
 /** Counters in process. Every call runs in one tick, which is all the atomicity there is to have. */
 export function createMemoryCounters (options: MemoryCountersOptions): MemoryCounters {
-  const { scores, leases, persisted = new BucketTable(MAX_PERSISTED_BUCKETS), onPersisted } = options
+  const { scores, leases, suspensions, persisted = new BucketTable(MAX_PERSISTED_BUCKETS), onPersisted } = options
   const volatile = new BucketTable(options.maxBuckets ?? MAX_BUCKETS)
   const tableOf = (limiter: Limiter) => limiter.persist ? persisted : volatile
 
@@ -57,6 +61,9 @@ export function createMemoryCounters (options: MemoryCountersOptions): MemoryCou
   }
 
   function decide (request: DecisionRequest): Decision {
+    const { watched, now } = request
+    const suspension = watched === undefined ? undefined : suspensions?.find(watched, now)
+    if (suspension !== undefined) return suspendedDecision(suspension, now)
     const decision = decideHits(request)
     const takesSlots = decision.refused < 0 && request.slots.length > 0
     return takesSlots ? { ...decision, slots: takeSlots(request) } : decision

@@ -4,11 +4,13 @@ import type { Clock } from '../../clock.js'
 import type { LeaseStore } from '../../concurrency/contract.js'
 import type { CounterStore } from '../../limits/contract.js'
 import type { Log } from '../../log.js'
+import type { SuspensionStore } from '../../suspensions/contract.js'
 import type { ScoreStore } from '../../violations/contract.js'
 import { createMemoryBans } from './bans.js'
 import { createMemoryCounters } from './counters.js'
 import { createMemoryLeases } from './leases.js'
 import { createMemoryScores } from './scores.js'
+import { createMemorySuspensions } from './suspensions.js'
 import { openPersistedWindows } from './windows-file.js'
 
 export interface MemoryStoreOptions {
@@ -25,6 +27,7 @@ export interface MemoryStores {
   readonly scores: ScoreStore
   readonly leases: LeaseStore
   readonly bans: BanStore
+  readonly suspensions: SuspensionStore
   /** How full they are; `evicted…` counts what was given up for want of room. */
   stats (): MemoryStats
   /** Resolves when all that must survive is on disk; rejects when it could not be written. */
@@ -39,6 +42,8 @@ export interface MemoryStats {
   readonly scores: number
   readonly evictedScores: number
   readonly leaseHolders: number
+  readonly suspensions: number
+  readonly evictedSuspensions: number
 }
 
 /** Reads what survived. Rejects when a file of the data directory cannot be read. */
@@ -46,25 +51,30 @@ export async function createMemoryStores (options: MemoryStoreOptions): Promise<
   const scores = await createMemoryScores(options)
   const windows = await openPersistedWindows(options)
   const leases = createMemoryLeases({ scores })
-  const counters = createMemoryCounters({ scores, leases, persisted: windows.table, onPersisted: windows.file.touch })
+  const suspensions = await createMemorySuspensions(options)
+  const { table: persisted, file: { touch: onPersisted } } = windows
+  const counters = createMemoryCounters({ scores, leases, suspensions, persisted, onPersisted })
   const bans = createMemoryBans(options)
   return {
     counters,
     scores,
     leases,
     bans,
+    suspensions,
     stats: () => ({
       buckets: counters.size,
       evictedBuckets: counters.evicted,
       scores: scores.table.size,
       evictedScores: scores.table.evicted,
       leaseHolders: leases.size,
+      suspensions: suspensions.table.size,
+      evictedSuspensions: suspensions.table.evicted,
     }),
     flush: async () => {
-      await Promise.all([scores.file.flush(), windows.file.flush(), bans.file.flush()])
+      await Promise.all([scores, windows, bans, suspensions].map(({ file }) => file.flush()))
     },
     close: async () => {
-      await Promise.all([scores.close(), windows.file.close(), bans.file.close()])
+      await Promise.all([scores.close(), windows.file.close(), bans.file.close(), suspensions.close()])
     },
   }
 }

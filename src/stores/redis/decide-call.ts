@@ -2,7 +2,9 @@
 import type { SlotRequest } from '../../concurrency/contract.js'
 import type { Hit } from '../../limits/contract.js'
 import type { Booking } from '../../verdict/verdict.js'
+import type { Suspension } from '../../suspensions/contract.js'
 import type { Breach } from '../../violations/contract.js'
+import { readSuspension, type SuspensionReply } from './suspensions.js'
 
 /** Scores travel, and are kept, as whole numbers, so that tenths add up. */
 export const MILLIONTHS = 1e6
@@ -13,6 +15,8 @@ export interface Question {
   readonly id: string
   /** What scripts are to go by: see `RedisLink.now`. */
   readonly now: number
+  /** Looked at before anything is charged; absent: nobody is. */
+  readonly watched?: string | undefined
   /** Booked first, whatever comes of the rest. */
   readonly due: readonly DueBooking[]
   /** With their places in the request, by which they are named again in the answer. */
@@ -39,6 +43,8 @@ export interface Answer {
   readonly full: readonly FullHit[]
   /** Up to the first that was not granted. */
   readonly slots: readonly SlotAnswer[]
+  /** In force: hits and slots were not looked at. */
+  readonly suspension: Suspension | undefined
 }
 
 export interface ChargedStanding {
@@ -58,15 +64,18 @@ export interface SlotAnswer {
   readonly booking: Booking | undefined
 }
 
-type Reply = [at: string, due: string[][], standings: string[], full: string[][], slots: string[][]]
+type Reply = [
+  at: string, due: string[][], standings: string[], full: string[][], slots: string[][],
+  suspension: [] | SuspensionReply
+]
 
 /** A reply of `decide.lua`, which says what it consists of. */
-export function readAnswer (reply: unknown, { due, hits, slots }: Question): Answer {
-  const [at, booked, standings, full, taken] = reply as Reply
+export function readAnswer (reply: unknown, { now, watched: subject = '', due, hits, slots }: Question): Answer {
+  const [at, booked, standings, full, taken, suspended] = reply as Reply
   return {
     at: Number(at),
     due: booked.map((booking, index) => readBooking(booking, due[index]?.breach) as Booking),
-    standings: hits.map((_hit, index) => readStanding(standings, index * 4)),
+    standings: standings.length === 0 ? [] : hits.map((_hit, index) => readStanding(standings, index * 4)),
     full: full.map(([index, ...booking]) => {
       const hit = hits[Number(index)] as PlacedHit
       return { hit, booking: readBooking(booking, hit.breach) }
@@ -77,6 +86,7 @@ export function readAnswer (reply: unknown, { due, hits, slots }: Question): Ans
       repeated: repeated === '1',
       booking: readBooking(booking, slots[index]?.breach),
     })),
+    suspension: suspended.length === 0 ? undefined : readSuspension(suspended, { subject, now }),
   }
 }
 

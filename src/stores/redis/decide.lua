@@ -1,13 +1,15 @@
--- One decision, atomic: books what is due from elsewhere, charges the hits in order until one refuses, books that
--- refusal, and takes the slots if none did.
--- KEYS: those that the arguments name by their place: windows, scores, bookings, slots, leases.
--- ARGV: now (epoch ms; 0 = the server's clock), then three counts, each followed by so many of
+-- One decision, atomic: books what is due from elsewhere, looks whether the watched subject is suspended, charges the
+-- hits in order until one refuses, books that refusal, and takes the slots if none did.
+-- KEYS: those that the arguments name by their place: windows, scores, bookings, slots, leases, suspension.
+-- ARGV: now (epoch ms; 0 = the server's clock), key of the watched subject's suspension?, then three counts, each
+-- followed by so many of
 --   breaches that are due;
 --   hits: key, "kind(f, l, w, g) max windowMs burst cost peek(0, 1) observe(0, 1)", breach?;
 --   slots: key of the sorted set, key of the hash, id, "takenAt max leaseMs", repeatKey?, breach?
 --   where "...?" is 0, or 1 and the thing, and a breach is: key of the scores, keys of the bookings, id, type,
 --   "score(millionths) interval scope(type, total) ttlMs(-1 = never) keepMs ageMs".
--- Answers { at, bookings due, standings, full, slots }, numbers as text:
+-- Answers { at, bookings due, standings, full, slots, suspension }, numbers as text; the suspension in force, which ends
+-- all, is { ms that are left, reason, message }, else {}:
 --   booking: before, after, at, crossed; standing of each hit, flat: charged, remaining, resetAt, retryAt;
 --   full: { place of the hit, booking... }; slot, up to the first not granted: { granted, held, repeated, booking... }.
 
@@ -56,9 +58,15 @@ local function append (list, ...)
 end
 
 local now = instantOf(text())
+local watched = perhaps(key)
 local due, standings, full, slots = {}, {}, {}, {}
 
 for index = 1, number() do due[index] = book(readBreach(), now) end
+
+if watched then
+  local endsAt, reason, message = suspensionOf(watched, now)
+  if endsAt then return { int(now), due, standings, full, slots, { int(endsAt - now), reason, message } } end
+end
 
 local isRefused = false
 for index = 0, number() - 1 do
@@ -90,4 +98,4 @@ for index = 1, count do
   end
 end
 
-return { int(now), due, standings, full, slots }
+return { int(now), due, standings, full, slots, {} }

@@ -8,13 +8,13 @@ import type { Breach } from '../../violations/contract.js'
 import { createCallArguments, type CallArguments } from './call-arguments.js'
 import type { RedisLink } from './contract.js'
 import { MILLIONTHS, readAnswer, type Answer, type DueBooking, type PlacedHit, type Question } from './decide-call.js'
-import { bookingsKeys, leasesKey, scoresKey, slotsKey, windowKey } from './key-names.js'
+import { bookingsKeys, leasesKey, scoresKey, slotsKey, suspensionKey, windowKey } from './key-names.js'
 import { kindOf } from './kinds.js'
 import type { ScoredSubjects } from './scored-subjects.js'
 import { defineScript, runScript } from './scripts.js'
 
 const script = defineScript('decide', [
-  'basics', 'algorithms', 'sliding-log', 'windows', 'violations', 'slots', 'decide',
+  'basics', 'algorithms', 'sliding-log', 'windows', 'violations', 'slots', 'suspensions', 'decide',
 ].map((name) => new URL(`./${name}.lua`, import.meta.url)))
 
 export interface Decider {
@@ -65,14 +65,21 @@ export function createDecider (link: RedisLink, subjects: ScoredSubjects): Decid
     putBreachIfHere(call, { id, breach, subject: lease.holder })
   }
 
+  function putWatched (call: CallArguments, watched: string | undefined): void {
+    call.put(watched === undefined ? 0 : 1)
+    if (watched !== undefined) call.putKey(suspensionKey(link, watched))
+  }
+
   return {
     link,
     subjects,
     lieTogether,
     async ask (question) {
-      const { id, now, due, hits, slots } = question
+      const { id, now, watched, due, hits, slots } = question
       const call = createCallArguments()
-      call.put(link.now(now), due.length)
+      call.put(link.now(now))
+      putWatched(call, watched)
+      call.put(due.length)
       for (const booking of due) putBreach(call, booking)
       call.put(hits.length)
       for (const hit of hits) putHit(call, id, hit)

@@ -1,4 +1,4 @@
-/** Names of the keys of counters, scores and leases. All keys of a subject share a slot of a Cluster. */
+/** Names of the keys of counters, scores, suspensions and leases. All keys of a subject share a slot of a Cluster. */
 import type { Lease } from '../../concurrency/contract.js'
 import type { Hit } from '../../limits/contract.js'
 import type { RedisLink } from './contract.js'
@@ -22,6 +22,11 @@ export function scoresKey (link: Naming, subject: string, shadow: boolean): stri
 /** The last bookings of a subject by their ids, and those before them. */
 export function bookingsKeys (link: Naming, subject: string): readonly [last: string, before: string] {
   return [link.key(subject, 'bookings'), link.key(subject, 'bookings:before')]
+}
+
+/** Suspension, level and total of messages of a subject. */
+export function suspensionKey (link: Naming, subject: string): string {
+  return link.key(subject, 'suspension')
 }
 
 export function slotsKey (link: Naming, { holder, rule }: Pick<Lease, 'holder' | 'rule'>): string {

@@ -8,6 +8,7 @@ import { createMemoryBans } from '../memory/bans.js'
 import { createMemoryCounters } from '../memory/counters.js'
 import { createMemoryLeases } from '../memory/leases.js'
 import { createScoresInProcess } from '../memory/scores.js'
+import { createSuspensionTable } from '../memory/suspension-table.js'
 import type { RedisStoresOptions } from '../open-stores.js'
 import { createRedisAddressUsers } from './address-users.js'
 import { createRedisBans, type RedisBans } from './bans.js'
@@ -20,6 +21,7 @@ import { openRedisLink } from './link.js'
 import { createScoreMirror } from './score-mirror.js'
 import { createScoredSubjects } from './scored-subjects.js'
 import { createRedisScores, type RedisScores } from './scores.js'
+import { createRedisSuspensions } from './suspensions.js'
 
 /** How long a start waits for the connection. */
 const CONNECT_MS = 1000
@@ -43,6 +45,7 @@ export async function createRedisStores (options: RedisStoresOptions): Promise<S
       counters: guarded.counters,
       scores: guarded.scores,
       leases: guarded.leases,
+      suspensions: guarded.suspensions,
       bans,
       addressUsers: createRedisAddressUsers({ link, local: createAddressUsers(), clock, deadlineMs }),
       meters: [...guarded.meters, ...metersOf(bans)],
@@ -80,11 +83,17 @@ function createGuardedStores (
   const scores = createRedisScores(decider, { clock, retentionMs })
   const probeKey = link.key('probe', randomUUID())
   const guarded = guardStores({
-    remote: { counters: createRedisCounters(decider), scores, leases: createRedisLeases(decider) },
+    remote: {
+      counters: createRedisCounters(decider),
+      scores,
+      leases: createRedisLeases(decider),
+      suspensions: createRedisSuspensions(link, { retentionMs }),
+    },
     local: {
       scores: () => createScoresInProcess({ clock, retentionMs }),
       leases: (local) => createMemoryLeases({ scores: local }),
       counters: (local, leases) => createMemoryCounters({ scores: local, leases }),
+      suspensions: () => createSuspensionTable({ retentionMs }),
     },
     connection: link,
     isOfOneKey,

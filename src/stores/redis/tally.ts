@@ -1,6 +1,8 @@
 import type { SlotRequest } from '../../concurrency/contract.js'
 import { observedId, type Decision, type DecisionRequest, type Hit, type LimiterState } from '../../limits/contract.js'
 import type { Booking } from '../../verdict/verdict.js'
+import type { Suspension } from '../../suspensions/contract.js'
+import { suspendedDecision } from '../../suspensions/suspended-decision.js'
 import type { Breach } from '../../violations/contract.js'
 import type { Answer, ChargedStanding, DueBooking, FullHit, SlotAnswer } from './decide-call.js'
 import type { Decider } from './decider.js'
@@ -24,6 +26,7 @@ export class Tally {
   readonly #refusal: Booked = { booking: undefined }
   #owed: Owed[] = []
   #refused = -1
+  #suspension: Suspension | undefined
   #at: number
 
   constructor (request: DecisionRequest, decider: Decider) {
@@ -32,14 +35,16 @@ export class Tally {
     this.#at = request.now
   }
 
-  /** A hit had no room, or a slot was not granted: no further part is asked. */
+  /** The watched subject is suspended, a hit had no room, or a slot was not granted: no further part is asked. */
   get isRefused (): boolean {
-    return this.#refused >= 0 || this.#slots.at(-1)?.granted === false
+    return this.#suspension !== undefined || this.#refused >= 0 || this.#slots.at(-1)?.granted === false
   }
 
   async ask (part: Part): Promise<void> {
     const answer = await this.#ask(this.#takeOwed(part.subject), part)
     this.#at = answer.at
+    this.#suspension = answer.suspension
+    if (this.#suspension !== undefined) return
     this.#keepStandings(part, answer)
     for (const full of answer.full) this.#addFull(full)
     answer.slots.forEach((slot, index) => this.#addSlot(part.slots[index] as SlotRequest, slot))
@@ -50,6 +55,7 @@ export class Tally {
    * asked. A call a subject, all at once.
    */
   async conclude (unasked: readonly Part[]): Promise<void> {
+    if (this.#suspension !== undefined) return
     const looks = unasked.filter(({ hits }) => hits.length > 0).map((part) => this.#look(part))
     const bySubject = Map.groupBy(this.#owed, ({ breach }) => breach.subject)
     this.#owed = []
@@ -58,6 +64,7 @@ export class Tally {
   }
 
   get decision (): Decision {
+    if (this.#suspension !== undefined) return suspendedDecision(this.#suspension, this.#at)
     return {
       at: this.#at,
       states: this.#request.hits.map((_hit, place) => this.#stateOf(place)),
@@ -84,9 +91,9 @@ export class Tally {
     hits.forEach(({ place }, index) => this.#standings.set(place, standings[index] as ChargedStanding))
   }
 
-  async #ask (due: readonly Owed[], { hits, slots }: Pick<Part, 'hits' | 'slots'>): Promise<Answer> {
+  async #ask (due: readonly Owed[], { hits, slots, watched }: Omit<Part, 'subject'>): Promise<Answer> {
     const { id, now } = this.#request
-    const answer = await this.#decider.ask({ id, now, due, hits, slots })
+    const answer = await this.#decider.ask({ id, now, watched, due, hits, slots })
     due.forEach(({ to }, index) => { to.booking = answer.due[index] })
     return answer
   }

@@ -1,0 +1,127 @@
+/** WebSockets whose messages are looked at: each is judged by the rules in force, as a request is. */
+import type { IncomingMessage } from 'node:http'
+import type { Exchange } from '../exchange.js'
+import { faultVerdict, renderFrames } from '../replies/replies.js'
+import type { Closing, Inspection, Judge, Refused } from '../upstream/frame-contract.js'
+import { BANNED_MESSAGE, type Verdict } from '../verdict/verdict.js'
+import { exchangeOf, standingOf } from './frames-exchange.js'
+import { runChecks } from './guard.js'
+import type { CloseReason } from './open-exchanges.js'
+import { parseBody } from './parse-body.js'
+import { readMessage, type MessageReading } from './read-message.js'
+import { replyContext } from './refuse.js'
+import type { Rooms } from './rooms.js'
+import type { Runtime } from './runtime.js'
+
+/** RFC 6455 §7.4.1: against our rules. */
+const POLICY_VIOLATION = 1008
+const GOING_AWAY = 1001
+/** What fits into a close frame beside its code. */
+const REASON_BYTES = 123
+
+const CLOSINGS: Readonly<Record<CloseReason, Closing>> = {
+  ban: { code: POLICY_VIOLATION, reason: BANNED_MESSAGE },
+  shutdown: { code: GOING_AWAY, reason: 'The service restarts.' },
+}
+
+/** An inspected WebSocket, from the handshake to its end. */
+export interface FrameLine {
+  readonly inspection: Inspection
+  /** Ends it on both sides, with a word to each once the backend has agreed to it. */
+  readonly close: (why: CloseReason) => void
+}
+
+export interface FrameParties {
+  /** The handshake. */
+  readonly request: IncomingMessage
+  /** What the handshake was admitted by. */
+  readonly runtime: Runtime
+  /** What is in force whenever it is asked. */
+  readonly current: () => Runtime
+  readonly rooms: Rooms
+}
+
+export function createFrameLine (handshake: Exchange, parties: FrameParties): FrameLine {
+  const { request, rooms } = parties
+  let end: ((closing: Closing) => void) | undefined
+  return {
+    inspection: {
+      maxBytes: handshake.policy.maxInspectedBody,
+      judge: createJudge(handshake, parties),
+      onOpen: (close) => { end = close },
+      onDefect: (error) => { tellDefect(rooms, handshake, error) },
+    },
+    close: (why) => {
+      if (end === undefined) request.socket.destroy()
+      else end(CLOSINGS[why])
+    },
+  }
+}
+
+function createJudge (handshake: Exchange, { runtime, current, rooms }: FrameParties): Judge {
+  let standing = standingOf(handshake, runtime)
+  return (message) => {
+    const inForce = current()
+    if (standing.runtime !== inForce) standing = standingOf(handshake, inForce)
+    const reading = standing.plan.frames ? readMessage(message) : undefined
+    if (reading === undefined) return undefined
+    const exchange = exchangeOf(handshake, standing, { data: message.data, receivedAt: rooms.clock() })
+    const failed = (error: unknown): Refused => fail(exchange, error, rooms)
+    try {
+      const verdict = judge(exchange, reading)
+      if (!(verdict instanceof Promise)) return settle(exchange, verdict, rooms)
+      return verdict.then((late) => settle(exchange, late, rooms)).catch(failed)
+    } catch (error) {
+      return failed(error)
+    }
+  }
+}
+
+/** Where prompts stand, what is no plain JSON is refused before anything in it counts. */
+function judge (exchange: Exchange, reading: MessageReading): ReturnType<typeof runChecks> {
+  const { plan } = exchange
+  if (reading.fault === undefined) exchange.json = reading.json
+  else if (plan.prompts.length > 0) {
+    const verdict = faultVerdict(reading.fault)
+    if (plan.mode === 'enforce') return verdict
+    exchange.observed.push(verdict)
+    exchange.json = parseBody(exchange.body as Buffer)
+  }
+  return runChecks(plan.frameChecks, exchange)
+}
+
+function settle (exchange: Exchange, verdict: Verdict | undefined, rooms: Rooms): Refused | undefined {
+  const { plan, receivedAt } = exchange
+  rooms.metrics.request({ route: plan.label, verdict: verdict?.kind ?? 'forwarded', mode: plan.mode },
+    rooms.clock() - receivedAt)
+  if (verdict !== undefined) {
+    rooms.refusals.refused(exchange, verdict)
+    return refusalOf(exchange, verdict)
+  }
+  for (const observed of exchange.observed) rooms.refusals.observed(exchange, observed)
+  return undefined
+}
+
+function refusalOf (exchange: Exchange, verdict: Verdict): Refused {
+  const replies = renderFrames(verdict, {
+    dialect: exchange.plan.dialectOf(verdict.rule), context: replyContext(exchange, exchange.json),
+  })
+  if (verdict.kind !== 'ban') return { replies }
+  return { replies, close: { code: POLICY_VIOLATION, reason: reasonOf(verdict.message) } }
+}
+
+/** A defect of ours costs the one message that met it. */
+function fail (exchange: Exchange, error: unknown, rooms: Rooms): Refused {
+  tellDefect(rooms, exchange, error)
+  return refusalOf(exchange, faultVerdict('INTERNAL'))
+}
+
+function tellDefect (rooms: Rooms, { id }: Exchange, error: unknown): void {
+  rooms.log.error({ err: error, requestId: id }, 'a WebSocket message could not be handled')
+}
+
+function reasonOf (message: string): string {
+  let reason = message.slice(0, REASON_BYTES)
+  while (Buffer.byteLength(reason) > REASON_BYTES) reason = reason.slice(0, -1)
+  return reason.toWellFormed()
+}

@@ -1,0 +1,54 @@
+import type { FaultCode } from '../errors.js'
+import type { Exchange } from '../exchange.js'
+import { readInspectedBody } from '../prompt/prompt.js'
+import { codingsOf, decodeWholeAside } from '../tap/content-coding.js'
+import { isForm } from './parse-body.js'
+
+const TYPE = 'content-type'
+const BRACKET = /[[\]]/
+const UNDECODED = { 'too-large': 'BODY_TOO_LARGE', damaged: 'MALFORMED_REQUEST' } as const
+
+/**
+ * Reads a body in which prompts stand, and nothing that the backend could read otherwise: what is inspected must be
+ * what it gets to see. The bytes themselves stay as they came. Answers why that cannot be.
+ */
+export async function inspectBody (exchange: Exchange, body: Buffer): Promise<FaultCode | undefined> {
+  if (hasSeveralTypes(exchange.rawHeaders)) return 'MALFORMED_REQUEST'
+  const decoded = await undoCodings(body, exchange)
+  const read = typeof decoded === 'string' ? decoded : await readInspectedBody(decoded, exchange.headers[TYPE])
+  if (typeof read === 'string') return read
+  exchange.json = read.json
+  exchange.fields = read.fields
+  exchange.form = read.fields !== undefined && isForm(exchange.headers) ? singleTexts(read.fields) : undefined
+  return undefined
+}
+
+/**
+ * The same for a body that says who signs in. Names with brackets, which backends put together in ways of their own
+ * (`[email]` is `email` to Express), have no place there.
+ */
+export async function inspectSignIn (exchange: Exchange, body: Buffer): Promise<FaultCode | undefined> {
+  const fault = await inspectBody(exchange, body)
+  if (fault !== undefined) return fault
+  for (const name of exchange.fields?.keys() ?? []) if (BRACKET.test(name)) return 'MALFORMED_REQUEST'
+  return undefined
+}
+
+async function undoCodings (body: Buffer, { headers, plan }: Exchange): Promise<Buffer | FaultCode> {
+  const applied = codingsOf(headers['content-encoding'])
+  if (applied === undefined) return 'UNSUPPORTED_ENCODING'
+  if (applied.length === 0 || body.length === 0) return body
+  const decoded = await decodeWholeAside(body, applied, plan.bodyLimit)
+  return typeof decoded === 'string' ? UNDECODED[decoded] : decoded
+}
+
+function singleTexts (fields: NonNullable<Exchange['fields']>): Readonly<Record<string, string>> {
+  return Object.fromEntries([...fields].flatMap(([name, [text = '', ...more]]) => more.length === 0 ? [[name, text]] : []))
+}
+
+/** Node keeps the first; a backend may keep the last. */
+function hasSeveralTypes (rawHeaders: readonly string[]): boolean {
+  let types = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === TYPE) types++
+  return types > 1
+}

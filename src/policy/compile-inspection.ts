@@ -1,0 +1,62 @@
+import type { PolicyDocument, RouteDocument } from '../config/schema.js'
+import type { ContentRules } from '../content/contract.js'
+import { withNumbers } from '../limits/limits.js'
+import type { Limiter } from '../limits/contract.js'
+import type { DocumentPath, Report } from './compile.js'
+import { compilePrompt } from './compile-prompts.js'
+import type { RouteEntry } from './contract.js'
+
+const SOCKETS = 'GET'
+
+export interface InspectionContext {
+  readonly document: PolicyDocument
+  /** Those that are switched on. */
+  readonly content: ReadonlyMap<string, ContentRules>
+  readonly path: DocumentPath
+  readonly methods: RouteEntry['methods']
+  readonly report: Report
+}
+
+/** What is said on a route, what is checked of it, and whether it comes in frames. */
+export function compileInspection (
+  entry: RouteDocument, context: InspectionContext
+): Pick<RouteEntry, 'prompt' | 'content' | 'frames'> {
+  const { path, report } = context
+  const prompt = entry.prompt === undefined ? undefined : compilePrompt(entry.prompt, [...path, 'prompt'], report)
+  const content = contentOf(entry, context)
+  if (entry.content !== undefined && prompt === undefined) {
+    report([...path, 'prompt'], 'nothing', `where the text stands that content "${entry.content}" looks at`)
+  }
+  return { prompt, content, frames: compileFrames(entry, context) }
+}
+
+function contentOf (
+  { content: name }: RouteDocument, { document, content, path, report }: InspectionContext
+): ContentRules | undefined {
+  if (name === undefined) return undefined
+  const known = Object.keys(document.content ?? {})
+  if (!known.includes(name)) report([...path, 'content'], JSON.stringify(name), `content rules of this policy (${known.join(', ')})`, known)
+  return content.get(name)
+}
+
+function compileFrames (entry: RouteDocument, { path, methods, report }: InspectionContext): boolean {
+  if (entry.frames !== 'inspect') return false
+  if (methods.length > 0 && (methods === '*' || methods.some((method) => method !== SOCKETS))) {
+    report([...path, 'frames'], `inspect on ${JSON.stringify(entry.match)}`, 'a route of GET alone, which is how WebSockets begin')
+  }
+  if (entry.concurrency !== undefined) {
+    report([...path, 'concurrency'], 'it beside frames: inspect', 'no slots for messages in frames, which have no answer that ends')
+  }
+  if ((entry.prompt?.fields ?? []).length > 0) {
+    report([...path, 'prompt', 'fields'], 'fields of a form', 'text or conversation, since a frame is JSON')
+  }
+  return true
+}
+
+/** A limiter that suspends without words of its own takes those of the route's content rules. */
+export function inWordsOf (content: ContentRules | undefined, limiter: Limiter, document: PolicyDocument): Limiter {
+  const { name, suspend } = limiter
+  const isWritten = document.limiters?.[name]?.onExceed?.message !== undefined
+  if (content === undefined || suspend === undefined || isWritten) return limiter
+  return { ...limiter, suspend: { ...suspend, message: withNumbers(content.messages.limited, limiter) } }
+}

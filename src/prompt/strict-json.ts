@@ -1,0 +1,123 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { parseJson } from '../parse-json.js'
+
+/** Lists and maps within one another. .NET stops at 64 and Python near 1000; a tool's JSON schema needs some 20. */
+export const MOST_DEPTH = 64
+/** Lists and maps in one text; a conversation of a thousand messages with parts has a few thousand. */
+export const MOST_CONTAINERS = 10_000
+/** Members of all maps together; such a conversation has some 5,000. Each new name costs a parser dear. */
+export const MOST_MEMBERS = 12_000
+/** Commas outside of texts: values in lists and maps. */
+export const MOST_VALUES = 50_000
+/** Characters outside of texts: digits and white space, of which 50,000 token ids have some 350,000. */
+export const MOST_BARE = 1_000_000
+/** Longer texts, in characters, are read in several turns of the event loop. */
+const LONG_TEXT = 256 * 1024
+
+/** Most texts end within so many characters. */
+const SHORT_TEXT = 64
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const OPEN_LIST = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_LIST = 0x5d
+const OPEN_MAP = 0x7b
+const CLOSE_MAP = 0x7d
+
+/** Why a text is no JSON that every backend reads alike. `BODY_TOO_LARGE`: too many values, whatever its bytes. */
+export type JsonFault = 'INVALID_JSON' | 'DUPLICATE_KEYS' | 'TOO_DEEP' | 'BODY_TOO_LARGE'
+export type JsonReading = { readonly value: unknown, readonly fault?: undefined } | { readonly fault: JsonFault }
+
+/**
+ * Reads a text as JSON that no backend can read otherwise: nothing nested too deep, no key twice in a map, however
+ * it is written. The value is what `JSON.parse` says. Takes time linear in the text, and stops early at the bounds.
+ *
+ * Numbers that lose precision and texts with half a surrogate pair are let through: backends differ over them, but
+ * not over what is said where.
+ */
+export function readStrictJson (text: string): JsonReading {
+  const members = countWritten(text)
+  return typeof members === 'string' ? { fault: members } : parseCounted(text, members)
+}
+
+/** The same for texts of any length: a long one lets others have their turn between the steps. */
+export async function readStrictJsonInTurns (text: string): Promise<JsonReading> {
+  if (text.length <= LONG_TEXT) return readStrictJson(text)
+  await nextTurn()
+  const members = countWritten(text)
+  if (typeof members === 'string') return { fault: members }
+  await nextTurn()
+  const reading = parseCounted(text, members)
+  await nextTurn()
+  return reading
+}
+
+function parseCounted (text: string, members: number): JsonReading {
+  const value = parseJson(text)
+  if (value === undefined) return { fault: 'INVALID_JSON' }
+  // A parser keeps one member of each name: where fewer were kept than written, a name was there twice.
+  return countKept(value) === members ? { value } : { fault: 'DUPLICATE_KEYS' }
+}
+
+/** Counts the members of all maps as written, one colon each. Of a text that is no JSON it says nothing of use. */
+function countWritten (text: string): number | JsonFault {
+  let members = 0
+  let depth = 0
+  let containers = 0
+  let values = 0
+  let bare = 0
+  for (let i = 0; i < text.length; i++) {
+    if (++bare > MOST_BARE) return 'BODY_TOO_LARGE'
+    const char = text.charCodeAt(i)
+    if (char === QUOTE) i = endOfText(text, i)
+    else if (char === COLON) {
+      if (++members > MOST_MEMBERS) return 'BODY_TOO_LARGE'
+    } else if (char === COMMA) {
+      if (++values > MOST_VALUES) return 'BODY_TOO_LARGE'
+    } else if (char === OPEN_MAP || char === OPEN_LIST) {
+      if (++depth > MOST_DEPTH) return 'TOO_DEEP'
+      if (++containers > MOST_CONTAINERS) return 'BODY_TOO_LARGE'
+    } else if (char === CLOSE_MAP || char === CLOSE_LIST) depth--
+  }
+  return members
+}
+
+/** Where the text that begins at `start` has its closing quote; the end of all where it has none. */
+function endOfText (text: string, start: number): number {
+  let i = start + 1
+  for (;;) {
+    for (const near = i + SHORT_TEXT; i < near; i++) {
+      if (i >= text.length) return text.length
+      const char = text.charCodeAt(i)
+      if (char === QUOTE) return i
+      if (char === BACKSLASH) i++
+    }
+    // Far quotes are sought by the engine, which is faster; but not one by one where many are escaped.
+    const far = text.indexOf('"', i)
+    if (far === -1) return text.length
+    if (!isEscaped(text, far, i)) return far
+    i = far + 1
+  }
+}
+
+/** Backslashes in front of it, down to where the last escape ended, decide by twos. */
+function isEscaped (text: string, quote: number, from: number): boolean {
+  let first = quote
+  while (first > from && text.charCodeAt(first - 1) === BACKSLASH) first--
+  return (quote - first) % 2 === 1
+}
+
+/** Counts the members of all maps as parsed. NaN: a key has half a surrogate pair, which some parsers all read as U+FFFD. */
+function countKept (value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  let members = 0
+  if (Array.isArray(value)) {
+    for (const element of value) members += countKept(element)
+    return members
+  }
+  for (const key of Object.keys(value)) {
+    members += key.isWellFormed() ? 1 + countKept(Reflect.get(value, key)) : Number.NaN
+  }
+  return members
+}

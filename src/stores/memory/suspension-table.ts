@@ -1,0 +1,118 @@
+import { LRUCache } from 'lru-cache'
+import type {
+  NotedMessage, Suspension, SuspensionRecord, SuspensionStore, SuspendRequest,
+} from '../../suspensions/contract.js'
+import { blankRecord, inForce, withMessage, withoutSuspension, withSuspension } from '../../suspensions/ladder.js'
+
+/** Records kept at most, of each kind; the kind's oldest goes first. */
+const MAX_RECORDS = 100_000
+/** Suspensions known by their ids. Whoever asks again does so within seconds. */
+const MAX_REMEMBERED = 10_000
+
+/** A store of suspensions that answers at once. */
+export interface SuspensionsInProcess extends SuspensionStore {
+  find (subject: string, now: number): Suspension | undefined
+  suspend (request: SuspendRequest): Suspension
+  note (message: NotedMessage): void
+  get (subject: string): SuspensionRecord | undefined
+  lift (subject: string, now: number): boolean
+  forget (subject: string): void
+  /** Takes over what another store says of a subject. */
+  adopt (suspension: Suspension): void
+}
+
+export interface SuspensionTable extends SuspensionsInProcess {
+  /** Takes a record over as it is, from a file. */
+  put (record: SuspensionRecord): void
+  /** All records as of now, a snapshot, the oldest first; those past retention are dropped on the way. */
+  snapshot (now: number): SuspensionRecord[]
+  readonly size: number
+  /** Records given up since the start because there were too many. */
+  readonly evicted: number
+}
+
+export interface SuspensionTableOptions {
+  /** Records untouched for so long, and so long past their suspension, are dropped. */
+  readonly retentionMs: number
+  readonly maxRecords?: number
+}
+
+/**
+ * Suspensions in process. Records are never changed, but replaced. Those of offenders and mere totals are bounded
+ * apart, so that a flood of newcomers does not free anybody.
+ */
+export function createSuspensionTable (options: SuspensionTableOptions): SuspensionTable {
+  const { retentionMs, maxRecords = MAX_RECORDS } = options
+  const offenders = new Map<string, SuspensionRecord>()
+  const others = new Map<string, SuspensionRecord>()
+  const answered = new LRUCache<string, Suspension>({ max: MAX_REMEMBERED })
+  let evicted = 0
+
+  function get (subject: string): SuspensionRecord | undefined {
+    return offenders.get(subject) ?? others.get(subject)
+  }
+
+  function forget (subject: string): void {
+    offenders.delete(subject)
+    others.delete(subject)
+  }
+
+  /** Behind all others: the first of a map is the one that was quiet longest. */
+  function put (record: SuspensionRecord): void {
+    forget(record.subject)
+    const kind = record.level > 0 || record.latest !== undefined ? offenders : others
+    kind.set(record.subject, record)
+    if (kind.size <= maxRecords) return
+    kind.delete(kind.keys().next().value as string)
+    evicted++
+  }
+
+  const isPast = ({ latest, contentUntil, lastMessageAt }: SuspensionRecord, now: number): boolean =>
+    Math.max(latest?.until ?? 0, contentUntil, lastMessageAt) < now - retentionMs
+
+  return {
+    find (subject, now) {
+      const record = offenders.get(subject)
+      return record === undefined ? undefined : inForce(record, now)
+    },
+    suspend (request) {
+      const known = answered.get(request.id)
+      if (known !== undefined) return known
+      const record = withSuspension(get(request.subject) ?? blankRecord(request.subject), request)
+      put(record)
+      const suspension = record.latest as Suspension
+      answered.set(request.id, suspension)
+      return suspension
+    },
+    note (message) {
+      put(withMessage(get(message.subject) ?? blankRecord(message.subject), message))
+    },
+    get,
+    lift (subject, now) {
+      const record = offenders.get(subject)
+      if (record === undefined || inForce(record, now) === undefined) return false
+      put(withoutSuspension(record, now))
+      return true
+    },
+    forget,
+    adopt (latest) {
+      const { subject, reason, until } = latest
+      const record = get(subject) ?? blankRecord(subject)
+      const contentUntil = reason === 'content' ? until : record.contentUntil
+      put({ ...record, latest, contentUntil })
+    },
+    put,
+    snapshot (now) {
+      const kept: SuspensionRecord[] = []
+      for (const kind of [others, offenders]) {
+        for (const record of kind.values()) {
+          if (isPast(record, now)) kind.delete(record.subject)
+          else kept.push(record)
+        }
+      }
+      return kept
+    },
+    get size () { return offenders.size + others.size },
+    get evicted () { return evicted },
+  }
+}

@@ -1,0 +1,2 @@
+/** The public face of the room. */
+export { inForce, minutesLeft } from './ladder.js'

@@ -1,0 +1,40 @@
+/** Between the one who carries a WebSocket's messages and the one who judges them. */
+
+/** A data message of the client's: its fragments joined, its compression undone. */
+export interface Message {
+  readonly data: Buffer
+  readonly binary: boolean
+}
+
+/** The end of a WebSocket as its peers read it. */
+export interface Closing {
+  /** As RFC 6455 §7.4 allows it in a close frame. */
+  readonly code: number
+  /** At most 123 bytes. */
+  readonly reason: string
+}
+
+/** A message that the backend does not get. */
+export interface Refused {
+  /** Text frames that the client gets instead. */
+  readonly replies: readonly string[]
+  /** Then the connection ends, on both sides. */
+  readonly close?: Closing
+}
+
+/**
+ * Looks at each message before it is forwarded; undefined: nothing is against it. Asked for one message at a time; those
+ * behind it wait. Should not throw: that ends the connection.
+ */
+export type Judge = (message: Message) => Refused | undefined | Promise<Refused | undefined>
+
+/** How the messages of one WebSocket are looked at. */
+export interface Inspection {
+  /** Of one message, decompressed; a larger one ends the connection with 1009. */
+  readonly maxBytes: number
+  readonly judge: Judge
+  /** Called once the backend has agreed to the WebSocket, with what ends it on both sides. */
+  onOpen (end: (closing: Closing) => void): void
+  /** Told of a judge that threw. */
+  onDefect (error: unknown): void
+}

@@ -1,0 +1,30 @@
+/** How long the steps of one turn may take together before everything else has its turn. */
+const TURN_MS = 4
+
+export type Step = () => void
+
+/**
+ * Work that comes in small steps from many places: each gets its step in order, and the event loop is never held longer
+ * than a turn and one step.
+ */
+export class Turns {
+  #waiting: Step[] = []
+  #scheduled = false
+
+  ask (step: Step): void {
+    this.#waiting.push(step)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#run)
+  }
+
+  readonly #run = (): void => {
+    const end = performance.now() + TURN_MS
+    let done = 0
+    // Steps that ask for another are behind the others in the same list.
+    while (done < this.#waiting.length && performance.now() < end) (this.#waiting[done++] as Step)()
+    this.#waiting = this.#waiting.slice(done)
+    this.#scheduled = this.#waiting.length > 0
+    if (this.#scheduled) setImmediate(this.#run)
+  }
+}
