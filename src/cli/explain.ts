@@ -55,6 +55,7 @@ function checksOf (policy: Policy, plan: Plan, isRedis: boolean): string[] {
   return [
     `ban or deny of user or address${bans.enabled ? '' : ' (automatic bans are off: only manual ones hold)'}`,
     ...access.allowUsers.size + access.allowGroups.size > 0 ? ['allowlist'] : [],
+    ...plan.identity.length === 0 ? [] : ['who it is, by credentials of this route alone'],
     ...plan.browser === undefined
       ? []
       : [`browser only (${plan.browser.level}), violation ${policy.browser.violation}, score ${policy.browser.score}`],

@@ -12,7 +12,7 @@ import type { PlanParts, Policy, Requirements } from '../policy/contract.js'
 import { observing } from './guard.js'
 import type { Rooms } from './rooms.js'
 
-/** A sign-in that is larger is none of a person's. */
+/** A sign-in, or a body with a token in it, that is larger is none of a person's. */
 const LARGEST_SIGN_IN = 16 * 1024
 
 export interface AssemblyOptions {
@@ -32,7 +32,7 @@ export function assembleChecks (options: AssemblyOptions): (requirements: Requir
     const { readsBody } = options.identifier.withSources(requirements.identity)
     // Then every check but those of the address waits for the body.
     const identityInBody = readsBody && requirements.entries.length > 0
-    const bodyLimit = bodyLimitOf(requirements, options.policy, identityInBody)
+    const bodyLimit = bodyLimitOf(requirements, options, identityInBody)
     // With nothing to be read or asked between them, limiters and slots are one step of the store.
     const isOneStep = requirements.accounts.length === 0 && (identityInBody || bodyLimit === 0)
     const forgiveness = forgivenessOf(requirements, options)
@@ -55,11 +55,14 @@ export function assembleChecks (options: AssemblyOptions): (requirements: Requir
   }
 }
 
-/** 0: no check wants to see the body. */
-function bodyLimitOf ({ accounts, concurrency }: Requirements, policy: Policy, identityInBody: boolean): number {
+/** 0: no check wants to see the body. A body that carries messages may be large, one that only signs somebody in not. */
+function bodyLimitOf (
+  { accounts, concurrency }: Requirements, { policy, identifier }: AssemblyOptions, identityInBody: boolean
+): number {
   if (accounts.length > 0) return Math.min(LARGEST_SIGN_IN, policy.maxInspectedBody)
-  const names = concurrency.some((rule) => rule.stream?.repeat !== undefined)
-  return identityInBody || names ? policy.maxInspectedBody : 0
+  const holdsMessages = identifier.readsBody || concurrency.some((rule) => rule.stream?.repeat !== undefined)
+  if (!identityInBody && !holdsMessages) return 0
+  return holdsMessages ? policy.maxInspectedBody : Math.min(LARGEST_SIGN_IN, policy.maxInspectedBody)
 }
 
 /** Asked of every request, whatever its route, before anything else. */

@@ -52,6 +52,7 @@ const expected: ReadonlyArray<readonly [request: string, asked: string]> = [
   ['POST /v1/chat/files/images/avatar', upload],
   ['GET /v1/chat/files', page],
   ['POST /v1/chat/files/usage', 'fileUsageUser ua auth'],
+  ['POST /v1/chat/files/usage/', 'fileUsageUser ua auth'],
   ['POST /v1/chat/files/speech/stt', 'sttIp sttUser ua auth'],
   ['GET /v1/chat/files/speech/tts/voices', 'ttsIp ttsUser ua auth'],
   ['GET /v1/chat/permissions/agent/1', page],

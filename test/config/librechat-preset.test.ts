@@ -80,6 +80,7 @@ const expected: ReadonlyArray<readonly [request: string, asked: string]> = [
   ['POST /api/files/images/avatar', upload],
   ['POST /api/files/images/agents/1/avatar', upload],
   ['POST /api/files/usage', 'fileUsageUser ua auth'],
+  ['POST /api/files/usage/', 'fileUsageUser ua auth'],
   ['POST /api/files/speech/stt', 'sttIp sttUser ua auth'],
   ['POST /api/files/speech/tts/manual', 'ttsIp ttsUser ua auth'],
   ['GET /api/files/speech/tts/voices', 'ttsIp ttsUser ua auth'],
