@@ -91,7 +91,7 @@ function routeTable (routes: readonly RouteEntry[]): string {
     [
       ...one.browserOnly === 'off' ? [] : [`browser (${one.browserOnly})`],
       ...one.limiters.map(({ name }) => name),
-      ...one.forgiveMs === 0 ? [] : [`forgives repeated GETs for ${durationText(one.forgiveMs)}`],
+      ...one.forgiveMs === 0 ? [] : [`forgives one repeated GET within ${durationText(one.forgiveMs)}`],
       ...one.concurrency === undefined ? [] : [`concurrency ${one.concurrency.name}`],
       ...one.outcomes.map(({ name }) => `outcome ${name}`),
       ...one.account === undefined ? [] : ['banned accounts by e-mail'],

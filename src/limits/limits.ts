@@ -17,7 +17,6 @@ import { limitVerdict } from './limit-verdict.js'
 /** Every request takes one place. */
 const COST = 1
 const NO_SLOTS: readonly SlotRequest[] = []
-const NO_HITS: readonly Hit[] = []
 
 export interface LimitsCheckOptions {
   /** The plan's limiters, in order. */
@@ -43,7 +42,8 @@ export function createLimitsCheck (options: LimitsCheckOptions): Check {
   const { limiters, slots: desk, forgiveness, store, clock, newId, onStoreError } = options
   return (exchange) => {
     if (skipsLimits(exchange)) return undefined
-    const hits = forgiveness?.forgives(exchange) === true ? NO_HITS : hitsOf(limiters, exchange)
+    const isForgiven = forgiveness?.forgives(exchange) === true
+    const hits = hitsOf(limiters, exchange, isForgiven)
     const slots = desk === undefined ? NO_SLOTS : desk.request(exchange)
     if (hits.length === 0 && slots.length === 0) return undefined
     const asked = { id: newId(), hits, slots, now: clock() }
@@ -93,14 +93,15 @@ export function createRefund ({ store, clock, onStoreError }: Omit<CountedAnswer
   }
 }
 
-function hitsOf (limiters: readonly Limiter[], exchange: Exchange): Hit[] {
+/** `isForgiven`: the limiters are only asked whether there is room, so that a full one refuses what it would not count. */
+function hitsOf (limiters: readonly Limiter[], exchange: Exchange, isForgiven: boolean): Hit[] {
   const hits: Hit[] = []
   for (const limiter of limiters) {
     const found = bucketOf(limiter, exchange)
     if (found === undefined) continue
     const { violation: type, score, observe } = limiter
     const breach = type === undefined ? undefined : breachOf(exchange, { type, score, observe })
-    hits.push({ limiter, ...found, cost: COST, peek: limiter.countStatus.length > 0, breach })
+    hits.push({ limiter, ...found, cost: COST, peek: isForgiven || limiter.countStatus.length > 0, breach })
   }
   return hits
 }
@@ -131,7 +132,7 @@ function conclude (exchange: Exchange, decided: Decided, followers: Followers): 
     noteObserved(exchange, decided, { index, booking, violations })
   }
   if (decision.refused < 0) {
-    if (decision.observed.length === 0) forgiveness?.noteCounted(exchange, decision)
+    if (hits.length > 0 && decision.observed.length === 0) forgiveness?.noteCounted(exchange)
     return slots?.conclude(exchange, decision.slots)
   }
   const verdict = limitVerdict(decision, decision.refused)
