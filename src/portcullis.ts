@@ -118,7 +118,8 @@ export async function openGround (
     const foundation = await openFoundation({ settings, ...files, time, overhear })
     const journal = await createJournal({ ...files, onDropped: foundation.metrics.journalDropped })
     opened.push(journal.close, foundation.close)
-    const database = await openAppDatabase({ uri: settings.store.mongoUri, clock, log })
+    const { mongoUri, redis } = settings.store
+    const database = await openAppDatabase({ uri: mongoUri, isAlone: redis === undefined, clock, log })
     opened.push(database.close)
     await database.recordBans(foundation)
     database.importBans(policy.bans.importFromBackend)

@@ -2,7 +2,6 @@
 import { createAccountDirectory } from '../accounts/accounts.js'
 import type { AccountDirectory } from '../accounts/contract.js'
 import { forgetImported } from '../bans/bans.js'
-import type { BanBook } from '../bans/contract.js'
 import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
 import type { BanRecords } from '../stores/mongo/ban-records.js'
@@ -12,6 +11,8 @@ import type { Foundation } from './foundation.js'
 export interface AppDatabaseOptions {
   /** undefined: there is none. */
   readonly uri: string | undefined
+  /** Nobody else has the bans of the stores: there is no Redis. */
+  readonly isAlone: boolean
   readonly clock: Clock
   readonly log: Log
 }
@@ -28,9 +29,9 @@ export interface AppDatabase {
 }
 
 /** Waits for no server. Rejects for a text that is no connection string. */
-export async function openAppDatabase ({ uri, clock, log }: AppDatabaseOptions): Promise<AppDatabase> {
+export async function openAppDatabase ({ uri, isAlone, clock, log }: AppDatabaseOptions): Promise<AppDatabase> {
   if (uri === undefined) {
-    return withoutDatabase({ clock, log })
+    return withoutDatabase({ isAlone, clock, log })
   }
   const [{ openMongo }, { createAccountLookup }] = await Promise.all([
     import('../stores/mongo/mongo.js'), import('../stores/mongo/account-lookup.js'),
@@ -40,7 +41,7 @@ export async function openAppDatabase ({ uri, clock, log }: AppDatabaseOptions):
   let records: BanRecords | undefined
   return {
     accounts,
-    recordBans: async (foundation) => { records = await recordBans(foundation, { mongo, clock, log }) },
+    recordBans: async (foundation) => { records = await recordBans(foundation, { mongo, isAlone, clock, log }) },
     importBans: (isOn) => records?.importBans(isOn),
     close: async () => {
       await records?.close()
@@ -49,7 +50,7 @@ export async function openAppDatabase ({ uri, clock, log }: AppDatabaseOptions):
   }
 }
 
-interface Surroundings { readonly mongo: Mongo, readonly clock: Clock, readonly log: Log }
+interface Surroundings extends Omit<AppDatabaseOptions, 'uri'> { readonly mongo: Mongo }
 
 async function recordBans (
   { bans, stores, metrics, health }: Foundation, around: Surroundings
@@ -62,13 +63,15 @@ async function recordBans (
   return records
 }
 
-/** Bans that were taken over when there was a database hold nobody any more: nobody would hear of their end. */
-function withoutDatabase ({ clock, log }: Pick<AppDatabaseOptions, 'clock' | 'log'>): AppDatabase {
-  let book: BanBook | undefined
+/**
+ * Bans that were taken over when there was a database hold nobody any more: nobody would hear of their end. Where others
+ * have them too, they may be taken over by those.
+ */
+function withoutDatabase ({ isAlone, clock, log }: Omit<AppDatabaseOptions, 'uri'>): AppDatabase {
   return {
     accounts: createAccountDirectory({ clock, log }),
-    recordBans: async ({ bans }) => { book = bans },
-    importBans: () => { if (book !== undefined) forgetImported({ book, log }) },
+    recordBans: async ({ bans: book }) => { if (isAlone) await forgetImported({ book, log }) },
+    importBans: () => {},
     close: async () => {},
   }
 }

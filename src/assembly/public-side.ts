@@ -7,7 +7,7 @@ import { createGateway, type Gateway } from '../gateway/gateway.js'
 import { createOpenExchanges } from '../gateway/open-exchanges.js'
 import { createRefusalLog } from '../gateway/refusal-log.js'
 import type { Rooms } from '../gateway/rooms.js'
-import { createKnownKeys } from '../identity/identity.js'
+import { createAliasBook, createKnownKeys } from '../identity/identity.js'
 import type { Log } from '../log.js'
 import type { Policy } from '../policy/contract.js'
 import type { Journal } from '../violations/contract.js'
@@ -62,7 +62,7 @@ function createRooms ({ foundation, journal, accounts, clock, log }: PublicSideO
   const open = createOpenExchanges()
   bans.on((event) => { if (event.kind === 'placed') open.closeFor(event.ban) })
   const refusals = createRefusalLog(log, clock)
-  const knownKeys = createKnownKeys(clock)
-  const stateful = { bans, addressUsers, counters, leases, suspensions, violations }
-  return { ...stateful, clock, log, metrics, open, refusals, accounts, knownKeys }
+  const known = { accounts, addressUsers, knownKeys: createKnownKeys(clock), aliases: createAliasBook() }
+  const stateful = { bans, counters, leases, suspensions, violations }
+  return { ...stateful, ...known, clock, log, metrics, open, refusals }
 }

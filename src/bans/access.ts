@@ -43,10 +43,11 @@ export function createAccess (rules: AccessRules): Access {
 
 const never = () => false
 
-/** By id as written, by verified e-mail in any case. An id may itself be an e-mail. */
+/** By id as written, under either name, by verified e-mail in any case. An id may itself be an e-mail. */
 function userMatcherOf (names: ReadonlySet<string>): (user: VerifiedUser) => boolean {
   if (names.size === 0) return never
   const known = new Set([...names, ...[...names].filter((name) => name.includes('@')).map((name) => name.toLowerCase())])
-  return ({ id, email }) => known.has(id) || (email !== undefined && known.has(email.toLowerCase())) ||
-    (id.includes('@') && known.has(id.toLowerCase()))
+  const isNamed = (id: string) => known.has(id) || (id.includes('@') && known.has(id.toLowerCase()))
+  return ({ id, email, alias }) => isNamed(id) || (email !== undefined && known.has(email.toLowerCase())) ||
+    (alias !== undefined && isNamed(alias))
 }

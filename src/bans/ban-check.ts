@@ -1,5 +1,6 @@
 import type { Check, Exchange } from '../exchange.js'
 import { isUserSubject, type Identity } from '../identity/contract.js'
+import { isPerson } from '../identity/identity.js'
 import { BANNED_MESSAGE, type BanVerdict, type NotAllowedVerdict } from '../verdict/verdict.js'
 import type { Access } from './access.js'
 import type { AddressUsers, Ban, BanBook, FindOptions } from './contract.js'
@@ -29,8 +30,7 @@ export function createBanCheck ({ book, access, automatic, users }: BanCheckDeps
     const ban = banOf(identity, exchange.receivedAt)
     if (ban !== undefined) return refuse(ban, exchange)
     const { client, user } = identity
-    // A guest is his address: nobody who would stand out among those who share it.
-    if (user !== undefined && user.guest !== true) users.seen(client.subject, user.id, exchange.receivedAt)
+    if (user !== undefined && isPerson(user)) users.seen(client.subject, user.id, exchange.receivedAt)
     return undefined
   }
 

@@ -35,7 +35,7 @@ export function createBanPlacer ({ book, users, scores, log }: BanPlacerDeps): B
         ? await guard.whySpared({ address, user, rules, now: booking.at })
         : `${address} was spared: it is probably a proxy of ours`
       await noted
-      const placed = bansFor({ exchange, breach, booking }, { user, spared })
+      const placed = bansFor({ exchange, breach, booking }, { users: namesOf(exchange, user), spared })
       log.info({ requestId: exchange.id, bans: placed.map((ban) => ban.subject), violation: breach.type, spared },
         placed.length > 0 ? 'banned' : 'nobody was banned')
       if (placed.length === 0) return undefined
@@ -54,9 +54,17 @@ export function createBanPlacer ({ book, users, scores, log }: BanPlacerDeps): B
 
 interface Occasion { readonly exchange: Exchange, readonly breach: Breach, readonly booking: Booking }
 
-interface Outcome { readonly user: string | undefined, readonly spared: string | undefined }
+/** `users`: the names of one person, as subjects. */
+interface Outcome { readonly users: readonly string[], readonly spared: string | undefined }
 
-function bansFor ({ exchange, breach, booking }: Occasion, { user, spared }: Outcome): Ban[] {
+/** He is banned under both his names, so that he is whoever knows only one of them: another process, or this one later. */
+function namesOf ({ identity }: Exchange, user: string | undefined): string[] {
+  if (user === undefined) return []
+  const alias = identity.users.find(({ id }) => id === user)?.alias
+  return alias === undefined ? [userSubject(user)] : [userSubject(user), userSubject(alias)]
+}
+
+function bansFor ({ exchange, breach, booking }: Occasion, { users, spared }: Outcome): Ban[] {
   const address = exchange.identity.client.subject
   const common = {
     violation: breach.type,
@@ -67,9 +75,12 @@ function bansFor ({ exchange, breach, booking }: Occasion, { user, spared }: Out
   } as const
   const note = spared === undefined ? {} : { note: spared }
   const bans: Ban[] = []
-  const users = user === undefined ? [] : [userSubject(user)]
   const addresses = spared === undefined ? [address] : []
-  for (const subject of users) bans.push({ ...common, subject, linked: addresses, ...note })
-  for (const subject of addresses) bans.push({ ...common, subject, linked: users })
+  for (const subject of users) {
+    const otherNames = users.filter((other) => other !== subject)
+    bans.push({ ...common, subject, linked: [...otherNames, ...addresses], ...note })
+  }
+  // The name that he goes by last: it is the one that an address's document gives.
+  for (const subject of addresses) bans.push({ ...common, subject, linked: users.toReversed() })
   return bans
 }

@@ -13,7 +13,7 @@ export interface Ban {
   readonly expiresAt: number | null
   /** `backend`: the backend's own, which holds here too. */
   readonly source: 'auto' | 'admin' | 'mongo' | 'backend'
-  /** Subjects banned by the same violation: the addresses of a user's ban, the user of an address's ban. */
+  /** Subjects banned by the same violation: a user's addresses and his other name, or the user of an address's ban. */
   readonly linked: readonly string[]
   readonly note?: string
   /** The incarnation of the MongoDB collection that acknowledged this ban's document; absent: none has yet. */

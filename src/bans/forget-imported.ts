@@ -10,16 +10,23 @@ const BY_POLICY = 'policy'
 export interface ForgetImportedDeps {
   readonly book: Pick<BanBook, 'all' | 'lift'>
   readonly log: Log
+  /** Asked from time to time: false ends it. */
+  readonly isWanted?: () => boolean
 }
 
-/** Lifts whatever was taken over of the backend, for those who take over nothing. Of a thousand, when this returns. */
-export function forgetImported ({ book, log }: ForgetImportedDeps): void {
+/**
+ * Lifts whatever was taken over of the backend, for those who take over nothing: a thousand when this returns. Never
+ * rejects; resolves when durable.
+ */
+export async function forgetImported ({ book, log, isWanted = () => true }: ForgetImportedDeps): Promise<void> {
   const subjects = importedSubjects(book)
   if (subjects.length === 0) return
   log.info({ bans: subjects.length }, 'bans of the chat app are not taken over any more: lifted')
-  liftAll(book, subjects, BY_POLICY).catch((error: unknown) => {
+  try {
+    await liftAll(book, subjects, { by: BY_POLICY, isWanted })
+  } catch (error) {
     log.error({ err: error }, 'bans that were taken over could not be lifted')
-  })
+  }
 }
 
 /** The subjects under which bans of the backend are kept, pardoned ones too. */
@@ -29,9 +36,17 @@ export function importedSubjects (book: Pick<BanBook, 'all'>): string[] {
   return subjects
 }
 
+interface LiftAllOptions {
+  readonly by: string
+  /** Asked before each thousand: false ends it. */
+  readonly isWanted: () => boolean
+}
+
 /** Lifts many, without keeping requests waiting. Resolves when durable. */
-export async function liftAll (book: Pick<BanBook, 'lift'>, subjects: readonly string[], by: string): Promise<void> {
-  for (let from = 0; from < subjects.length; from += STRIDE) {
+export async function liftAll (
+  book: Pick<BanBook, 'lift'>, subjects: readonly string[], { by, isWanted }: LiftAllOptions
+): Promise<void> {
+  for (let from = 0; from < subjects.length && isWanted(); from += STRIDE) {
     await Promise.all(subjects.slice(from, from + STRIDE).map((subject) => book.lift(subject, { by })))
     await nextTurn()
   }

@@ -101,7 +101,7 @@ function routeTable (routes: readonly RouteEntry[]): string {
     [
       ...one.browserOnly === 'off' ? [] : [`browser (${one.browserOnly})`],
       ...one.limiters.map(({ name }) => name),
-      ...one.forgiveMs === 0 ? [] : [`forgives repeated GETs for ${durationText(one.forgiveMs)}`],
+      ...one.forgiveMs === 0 ? [] : [`forgives one repeated GET within ${durationText(one.forgiveMs)}`],
       ...one.content === undefined || one.prompt === undefined
         ? []
         : [`content ${one.content.name} (${promptText(one.prompt)})`],

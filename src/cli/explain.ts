@@ -56,6 +56,7 @@ function checksOf (policy: Policy, plan: Plan, isRedis: boolean): string[] {
   return [
     `ban or deny of user or address${bans.enabled ? '' : ' (automatic bans are off: only manual ones hold)'}`,
     ...access.allowUsers.size + access.allowGroups.size > 0 ? ['allowlist'] : [],
+    ...plan.identity.length === 0 ? [] : ['who it is, by credentials of this route alone'],
     ...isSilencing(plan) ? ['suspension: who is suspended is told so, and nothing is counted'] : [],
     ...plan.browser === undefined
       ? []

@@ -48,6 +48,9 @@ const IdentitySource = Type.Object({
   secretHeader: Type.Optional(Type.Object({ name: Text(), value: Secret() }, Strict)),
   guest: Type.Optional(Switch({ description: 'With from: address. Who is nobody else is the guest of his address' })),
   group: Type.Optional(List()),
+  alias: Type.Optional(Type.Object({
+    from: List({ description: 'header:NAME[:bearer], cookie:NAME, query:NAME, path:NAME' }), jwt: Jwt,
+  }, { ...Strict, description: 'Another name of the same person, in the same request; he is known by it' })),
 }, Strict)
 
 const Subjects = { users: Type.Optional(List()), addresses: Type.Optional(List()) }
@@ -84,7 +87,7 @@ export const RouteEntry = Type.Object({
   browserOnly: Type.Optional(oneOf('ua', 'strict', 'off')),
   limit: Type.Optional(List({ description: 'Names of limiters, in the order in which they are charged' })),
   forgive: Type.Optional(Duration({
-    minimum: 1, description: 'A GET of the same address and path so soon after the last counted one is not counted',
+    minimum: 1, description: 'One GET of the same address and path so soon after the last counted one is not counted',
   })),
   outcomes: Type.Optional(List({ description: 'Names of outcomes: violations that only the answer shows' })),
   concurrency: Type.Optional(Text({ description: 'Name of a concurrency rule; the request takes a slot' })),

@@ -13,7 +13,7 @@ import { observing } from './guard.js'
 import { messageInOneStep, messageInTwoSteps, silenceOf, type MessageChecks } from './message-checks.js'
 import type { Rooms } from './rooms.js'
 
-/** A sign-in that is larger is none of a person's. */
+/** A sign-in, or a body with a token in it, that is larger is none of a person's. */
 const LARGEST_SIGN_IN = 16 * 1024
 
 export interface AssemblyOptions {
@@ -34,7 +34,7 @@ export function assembleChecks (options: AssemblyOptions): (requirements: Requir
     const { readsBody } = options.identifier.withSources(requirements.identity)
     // Then every check but those of the address waits for the body.
     const identityInBody = readsBody && requirements.entries.length > 0
-    const bodyLimit = bodyLimitOf(requirements, options.policy, identityInBody)
+    const bodyLimit = bodyLimitOf(requirements, options, identityInBody)
     const forgiveness = forgivenessOf(requirements, options)
     const reading = { bodyLimit, identityInBody, forgiveness }
     const { known, message: { before, behind } } = messageChecks(requirements, options, reading)
@@ -77,14 +77,17 @@ function messageChecks (
   }
 }
 
-/** 0: no check wants to see the body. */
-function bodyLimitOf (requirements: Requirements, policy: Policy, identityInBody: boolean): number {
+/** 0: no check wants to see the body. A body that carries messages may be large, one that only signs somebody in not. */
+function bodyLimitOf (
+  requirements: Requirements, { policy, identifier }: AssemblyOptions, identityInBody: boolean
+): number {
   const { accounts, concurrency, inspections, frames } = requirements
   if (frames) return 0
   if (inspections.length > 0) return policy.maxInspectedBody
   if (accounts.length > 0) return Math.min(LARGEST_SIGN_IN, policy.maxInspectedBody)
-  const names = concurrency.some((rule) => rule.stream?.repeat !== undefined)
-  return identityInBody || names ? policy.maxInspectedBody : 0
+  const holdsMessages = identifier.readsBody || concurrency.some((rule) => rule.stream?.repeat !== undefined)
+  if (!identityInBody && !holdsMessages) return 0
+  return holdsMessages ? policy.maxInspectedBody : Math.min(LARGEST_SIGN_IN, policy.maxInspectedBody)
 }
 
 /** Asked of every request, whatever its route, before anything else. */

@@ -63,10 +63,13 @@ function bookkeeper (
 ): AnswerObserver {
   const open = rooms.open.add(exchange, line?.close ?? (() => { request.socket.destroy() }))
   return {
-    onHead: (status: number, _headers: IncomingHttpHeaders) => {
+    onHead: (status: number, headers: IncomingHttpHeaders) => {
       if (status >= 200 && status < 300) {
-        const identifier = runtime.identifier.withSources(exchange.plan.identity)
-        identifier.confirm(identityRequest(request, exchange.target, exchange))
+        const { method, target, plan } = exchange
+        // What counts on a route alone was looked at by the backend only if it can have read no other route.
+        const isCertain = plan.identity.length === 0 || runtime.table.isCertain(method, target.path)
+        const answer = { method, status, contentType: headers['content-type'], isCertain }
+        runtime.identifier.withSources(plan.identity).confirm(identityRequest(request, target, exchange), answer)
       }
       return { body: false }
     },

@@ -3,7 +3,7 @@ import type { AddressUsers, BanBook } from '../bans/contract.js'
 import type { Clock } from '../clock.js'
 import type { LeaseStore } from '../concurrency/contract.js'
 import type { CounterStore } from '../limits/contract.js'
-import type { KnownKeys } from '../identity/identity.js'
+import type { AliasBook, KnownKeys } from '../identity/identity.js'
 import type { Log } from '../log.js'
 import type { SuspensionStore } from '../suspensions/contract.js'
 import type { Metrics } from '../telemetry/contract.js'
@@ -23,6 +23,8 @@ export interface Rooms {
   readonly accounts: AccountDirectory
   /** API keys that the backend has accepted. */
   readonly knownKeys: KnownKeys
+  /** Whose other name is whose. */
+  readonly aliases: AliasBook
   readonly counters: CounterStore
   readonly leases: LeaseStore
   readonly suspensions: SuspensionStore

@@ -30,8 +30,9 @@ export interface Runtime {
 /** @param previous the runtime that is replaced: its connections to an unchanged backend are kept. */
 export function createRuntime (policy: Policy, rooms: Rooms, previous?: Runtime): Runtime {
   const { clock, log } = rooms
+  const { client, identity: sources } = policy
   const identifier = keptIdentifier(policy, previous) ??
-    createIdentifier({ client: policy.client, sources: policy.identity, clock, log, keys: rooms.knownKeys })
+    createIdentifier({ client, sources, clock, log, keys: rooms.knownKeys, aliases: rooms.aliases })
   const access = createAccess(policy.access)
   const forwarder = keptForwarder(policy, previous) ?? createForwarder(policy.upstream, rooms)
   const outbound = outboundRules(policy.upstream, policy.client.methodOverride)

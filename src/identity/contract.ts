@@ -28,6 +28,8 @@ export interface VerifiedUser {
   readonly email?: string
   /** Nobody signed in: whoever comes from one address, where the policy counts guests. Stands alone in `Identity.users`. */
   readonly guest?: true
+  /** The id of the other name that the same person has, which stands in `Identity.users` by itself too. */
+  readonly alias?: string
 }
 
 export interface Identity {
@@ -37,6 +39,11 @@ export interface Identity {
   /** Users of every credential that verified, the first included; a ban of any refuses the request. */
   readonly users: readonly VerifiedUser[]
   readonly group: string | undefined
+  /**
+   * Nobody is verified, but a bearer token was brought: it has expired, it cannot be verified just now, or it is none.
+   * The backend answers it 401; it is no guest's.
+   */
+  readonly unverified?: true
   /**
    * The request carries more credentials than can be verified, or a trusted identity header several times with
    * different values: nobody can say whom the backend will believe. It names no user, so that a banned one must
@@ -129,6 +136,19 @@ export interface IdentitySource {
   readonly guest: boolean
   /** Where the group stands, for bodies. */
   readonly group: readonly CredentialPlace[]
+  /** Another name of the same person, which stands in the same request. */
+  readonly alias: AliasRules | undefined
+}
+
+/**
+ * The user's own name in the backend's database, beside a token of the provider's. Where both verify, the user is called
+ * by the alias; the first one that comes with a token's user stays his, whatever comes later.
+ */
+export interface AliasRules {
+  /** In the head of a request. */
+  readonly from: readonly CredentialPlace[]
+  /** By a secret, so that it is verified at once. */
+  readonly jwt: JwtRules
 }
 
 /** What the identity room reads of a request. */
@@ -145,6 +165,16 @@ export interface IdentityRequest {
   readonly params: Readonly<Record<string, string | undefined>>
 }
 
+/** How the backend answered a request, for what may be learnt from it. */
+export interface KeyAnswer {
+  readonly method: string
+  readonly status: number
+  /** As the answer has it. */
+  readonly contentType: string | undefined
+  /** Every reading of the target leads to where these credentials count. */
+  readonly isCertain: boolean
+}
+
 export interface Identifier {
   /** Never throws: what cannot be read falls back to the socket's address. */
   clientOf (request: IdentityRequest): ClientAddress
@@ -154,8 +184,8 @@ export interface Identifier {
   readonly readsBody: boolean
   /** The identity with what the body says added. `body` is the parsed JSON. */
   identifyBody (request: IdentityRequest, head: Identity, body: unknown): Identity
-  /** The backend answered a request that carried these credentials with 2xx: its API keys are known from now on. */
-  confirm (request: IdentityRequest): void
+  /** The API key of the request is known from now on, if the answer shows that the backend took it. */
+  confirm (request: IdentityRequest, answer: KeyAnswer): void
   /**
    * The identifier for a route with credentials of its own, which name the user before any other; itself for none. Made
    * once for a list (by reference). What was fetched and verified is shared by all of them.

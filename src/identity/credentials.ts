@@ -1,13 +1,15 @@
 import { followPointer } from '../json-pointer.js'
-import type { KnownKeys } from './api-keys.js'
 import type { ClientAddress, Identity, IdentityRequest, VerifiedUser } from './contract.js'
-import { readPlace, type BodyPlace, type HeadPlace } from './places.js'
+import { bringsBearer } from './guest.js'
+import { textsAt, type BodyPlace } from './places.js'
 import type { Found, Source } from './source.js'
 import { readUserId } from './user-id.js'
 
 /** More different credentials than this in one request are no person's; see `Identity.ambiguous`. */
 const MAX_CREDENTIALS = 16
 const NOBODY: readonly VerifiedUser[] = []
+
+const NO_TEXTS: readonly string[] = []
 
 type Sources = readonly Source[]
 
@@ -21,13 +23,34 @@ export function identifyHead (
   for (const source of sources) {
     if (source.head.length + source.group.head.length === 0 || !source.believes(request)) continue
     const credentials = new Set(textsAt(source.head, request))
+    const aliases = source.alias === undefined ? NO_TEXTS : textsAt(source.alias.head, request)
     for (const text of credentials) texts.add(text)
+    for (const text of aliases) texts.add(text)
     if (texts.size > MAX_CREDENTIALS || (source.singular && credentials.size > 1)) return ambiguous(client)
-    for (const text of credentials) found.push(source.verify(text))
+    found.push(...foundBy(source, credentials, aliases))
     if (source.singular) group ??= firstId(textsAt(source.group.head, request))
   }
-  if (found.every(isKnown)) return named(client, found, group)
-  return allOf(found).then((users) => named(client, users, group))
+  const tell = (users: readonly Found[]) => withDoubt(named(client, users, group), request)
+  return found.every(isKnown) ? tell(found) : allOf(found).then(tell)
+}
+
+/** Whom a source's credentials name, and behind them whom the aliases beside them do. */
+function foundBy (
+  source: Source, credentials: Iterable<string>, aliases: readonly string[]
+): (Found | Promise<Found>)[] {
+  const { alias } = source
+  if (alias === undefined) return [...credentials].map((text) => source.verify(text))
+  const others = aliases.flatMap((text) => alias.verify(text) ?? [])
+  const users = [...credentials].map((text) => {
+    const user = source.verify(text)
+    return isKnown(user) ? alias.nameOf(user, others) : user.then((known) => alias.nameOf(known, others))
+  })
+  return [...users, ...others]
+}
+
+/** Nobody, but with a token that ought to name somebody. */
+function withDoubt (identity: Identity, request: IdentityRequest): Identity {
+  return identity.users.length === 0 && bringsBearer(request) ? { ...identity, unverified: true } : identity
 }
 
 interface WithBody { readonly request: IdentityRequest, readonly head: Identity, readonly body: unknown }
@@ -43,7 +66,8 @@ export function identifyBody ({ own, common }: BodySources, { request, head, bod
   if (head.ambiguous === true) return head
   const first = readBody(own, request, body)
   const last = readBody(common, request, body)
-  return named(head.client, [...first.users, ...head.users, ...last.users], first.group ?? head.group ?? last.group)
+  const users = [...first.users, ...head.users, ...last.users]
+  return withDoubt(named(head.client, users, first.group ?? head.group ?? last.group), request)
 }
 
 function readBody (sources: Sources, request: IdentityRequest, body: unknown) {
@@ -60,20 +84,6 @@ function readBody (sources: Sources, request: IdentityRequest, body: unknown) {
   return { users, group }
 }
 
-/** Learns the API key that the backend took. With several in one request nobody can say which one it was: none is learnt. */
-export function confirmKeys (sources: Sources, request: IdentityRequest, known: KnownKeys): void {
-  const ids = new Set<string>()
-  for (const source of sources) {
-    if (!source.takesKeys) continue
-    for (const text of textsAt(source.head, request)) {
-      const id = source.keyIdOf(text)
-      if (id !== undefined) ids.add(id)
-    }
-  }
-  const [only] = ids
-  if (only !== undefined && ids.size === 1) known.add(only)
-}
-
 function ambiguous (client: ClientAddress): Identity {
   return { client, user: undefined, users: NOBODY, group: undefined, ambiguous: true }
 }
@@ -83,11 +93,14 @@ function named (client: ClientAddress, found: readonly Found[], group: string | 
   return { client, user: users[0], users, group }
 }
 
-/** Each user once, in order; of several with one id the first. */
+/** Each user once, in order, his other name behind him; of several with one id the first. */
 function distinct (found: readonly Found[]): readonly VerifiedUser[] {
   const users: VerifiedUser[] = []
+  const add = (user: VerifiedUser) => { if (!users.some(({ id }) => id === user.id)) users.push(user) }
   for (const user of found) {
-    if (user !== undefined && !users.some(({ id }) => id === user.id)) users.push(user)
+    if (user === undefined) continue
+    add(user)
+    if (user.alias !== undefined) add({ ...user, id: user.alias, alias: user.id })
   }
   return users.length === 0 ? NOBODY : users
 }
@@ -101,10 +114,6 @@ async function allOf (found: readonly (Found | Promise<Found>)[]): Promise<Found
   // The promises are under way already: waiting for one after the other costs no more than for all.
   for (const one of found) users.push(isKnown(one) ? one : await one)
   return users
-}
-
-function textsAt (places: readonly HeadPlace[], request: IdentityRequest): string[] {
-  return places.flatMap((place) => readPlace(place, request))
 }
 
 function valuesAt (places: readonly BodyPlace[], body: unknown): unknown[] {

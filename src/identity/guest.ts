@@ -1,8 +1,9 @@
 import type { Identity, IdentityRequest } from './contract.js'
-import { readPlace, type HeadPlace } from './places.js'
+import { fieldValues } from './head-fields.js'
 import { guestUserId } from './user-id.js'
 
-const BEARER: HeadPlace = { in: 'header', name: 'authorization', scheme: 'bearer' }
+/** As every app writes it. What only some backends take for a token, others take for none, and serve a guest. */
+const BEARER = /^Bearer [^\s,]/
 const ADDRESS = 'ip:'
 
 /**
@@ -11,10 +12,14 @@ const ADDRESS = 'ip:'
  * just now must not use up what is meant for guests. Nor is there a guest of an address that must not be banned: all
  * who come through an unknown proxy would be one.
  */
-export function asGuest (request: IdentityRequest, identity: Identity): Identity {
-  const { client, users, ambiguous } = identity
-  if (ambiguous === true || users.length > 0 || !client.bannable) return identity
-  if (readPlace(BEARER, request).length > 0) return identity
+export function asGuest (identity: Identity): Identity {
+  const { client, users, ambiguous, unverified } = identity
+  if (ambiguous === true || unverified === true || users.length > 0 || !client.bannable) return identity
   const guest = { id: guestUserId(client.subject.slice(ADDRESS.length)), guest: true } as const
   return { ...identity, user: guest, users: [guest] }
+}
+
+/** Whether every backend finds a bearer token in the request, whatever it is worth. */
+export function bringsBearer ({ headers, rawHeaders }: IdentityRequest): boolean {
+  return headers['authorization'] !== undefined && fieldValues(rawHeaders, 'authorization').every((value) => BEARER.test(value))
 }

@@ -1,21 +1,24 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
+import { createAliasBook, type AliasBook } from './aliases.js'
 import { createKnownKeys, type KnownKeys } from './api-keys.js'
 import { createClientReader } from './client-address.js'
-import type { ClientRules, Identifier, Identity, IdentityRequest, IdentitySource } from './contract.js'
-import { confirmKeys, identifyBody, identifyHead } from './credentials.js'
+import type { ClientRules, Identifier, Identity, IdentitySource } from './contract.js'
+import { identifyBody, identifyHead } from './credentials.js'
 import type { Fetch } from './fetch-json.js'
 import { asGuest } from './guest.js'
+import { confirmKeys } from './learn-keys.js'
 import { createSource, sourceFault, type Source } from './source.js'
 
 export { createAddressMatcher, isAddressRule } from './address-matcher.js'
 export { readAddress } from './address.js'
+export { createAliasBook, type AliasBook } from './aliases.js'
 export { createKnownKeys, type KnownKeys } from './api-keys.js'
 export { issuerOf } from './discovery.js'
 export { sourceFault } from './source.js'
 export { addressSubject, networkSubject } from './subject.js'
-export { readUserId } from './user-id.js'
+export { isPerson, readUserId } from './user-id.js'
 
 export interface IdentifierOptions {
   readonly client: ClientRules
@@ -26,6 +29,8 @@ export interface IdentifierOptions {
   readonly fetch?: Fetch
   /** Hand the same one to the identifier of the next policy, or it has to learn the API keys anew. */
   readonly keys?: KnownKeys
+  /** The same goes for who is whose alias. */
+  readonly aliases?: AliasBook
 }
 
 /** Sources of routes that are kept through reloads of the policy. */
@@ -35,13 +40,14 @@ const SOURCES_KEPT = 500
  * Tells who calls. What does not verify is anonymous, never somebody.
  * @throws TypeError for rules that are unsafe or unreadable; nothing throws afterwards.
  */
-export function createIdentifier ({ client, sources, clock, log, fetch, keys }: IdentifierOptions): Identifier {
-  const known = keys ?? createKnownKeys(clock)
+export function createIdentifier (options: IdentifierOptions): Identifier {
+  const { client, sources, clock, log, fetch, aliases = createAliasBook() } = options
+  const known = options.keys ?? createKnownKeys(clock)
   const made = new LRUCache<string, Source>({ max: SOURCES_KEPT })
   // One rule is one source wherever it stands, so that its keys are fetched and its tokens verified once.
   const sourceOf = (rule: IdentitySource) => {
     const key = JSON.stringify(rule)
-    const source = made.get(key) ?? createSource(rule, { clock, log, fetch, keys: known })
+    const source = made.get(key) ?? createSource(rule, { clock, log, fetch, keys: known, aliases })
     made.set(key, source)
     return source
   }
@@ -84,18 +90,18 @@ function makeIdentifier (own: Rules, common: Rules, { clientOf, known }: Shared)
   const sources = [...own.sources, ...common.sources]
   const guests = own.guests || common.guests
   const readsBody = sources.some(({ body, group }) => body.length > 0 || group.body.length > 0)
-  const settle = (request: IdentityRequest, identity: Identity) => guests ? asGuest(request, identity) : identity
+  const settle = (identity: Identity) => guests ? asGuest(identity) : identity
   return {
     clientOf,
     identify (request, address) {
       const identity = identifyHead(sources, request, address)
       // Whether somebody is nobody else is known once everything was read.
       if (!guests || readsBody) return identity
-      return identity instanceof Promise ? identity.then((found) => settle(request, found)) : settle(request, identity)
+      return identity instanceof Promise ? identity.then(settle) : settle(identity)
     },
     readsBody,
     identifyBody: (request, head, body) =>
-      settle(request, identifyBody({ own: own.sources, common: common.sources }, { request, head, body })),
-    confirm: (request) => confirmKeys(sources, request, known),
+      settle(identifyBody({ own: own.sources, common: common.sources }, { request, head, body })),
+    confirm: (request, answer) => confirmKeys(sources, request, { known, answer }),
   }
 }

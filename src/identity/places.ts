@@ -18,6 +18,11 @@ export function readPlace (place: HeadPlace, request: IdentityRequest): string[]
   return textsOf(place, request).filter((text) => text !== '')
 }
 
+/** As `readPlace`, of several places. */
+export function textsAt (places: readonly HeadPlace[], request: IdentityRequest): string[] {
+  return places.flatMap((place) => readPlace(place, request))
+}
+
 function textsOf (place: HeadPlace, request: IdentityRequest): string[] {
   switch (place.in) {
     case 'header': {

@@ -1,5 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { createAddressMatcher } from './address-matcher.js'
+import { aliasFault, createAlias, type Alias, type AliasBook } from './aliases.js'
 import { createKeyReader, type KnownKeys } from './api-keys.js'
 import type { IdentityRequest, IdentitySource, VerifiedUser } from './contract.js'
 import { fieldValues } from './head-fields.js'
@@ -7,7 +8,10 @@ import { createTokenVerifier, jwtFault, type JwtOptions, type TokenVerifier } fr
 import { isBodyPlace, isHeadPlace, type BodyPlace, type HeadPlace } from './places.js'
 import { readUserId } from './user-id.js'
 
-export interface SourceOptions extends JwtOptions { readonly keys: KnownKeys }
+export interface SourceOptions extends JwtOptions {
+  readonly keys: KnownKeys
+  readonly aliases: AliasBook
+}
 
 export type Found = VerifiedUser | undefined
 
@@ -26,6 +30,8 @@ export interface Source {
   readonly takesKeys: boolean
   /** The id that a text has as an API key; undefined when it is none. */
   keyIdOf (text: string): string | undefined
+  /** The other name of whom the source names. */
+  readonly alias: Alias | undefined
 }
 
 /** @throws TypeError for a source that could never be verified safely; `sourceFault` says beforehand. */
@@ -37,12 +43,14 @@ export function createSource (source: IdentitySource, options: SourceOptions): S
     body: source.from.filter(isBodyPlace),
     group: { head: source.group.filter(isHeadPlace), body: source.group.filter(isBodyPlace) },
   }
-  return { ...places, ...meansOf(source, options) }
+  const issuer = source.jwt?.issuer
+  const alias = source.alias === undefined ? undefined : createAlias(source.alias, { ...options, issuer })
+  return { ...places, ...meansOf(source, options), alias }
 }
 
 /** What is wrong with a source, for whoever wrote it; undefined: nothing. Addresses and patterns are looked at elsewhere. */
 export function sourceFault (source: IdentitySource): string | undefined {
-  const { from, jwt, apiKey, secretHeader, trustedPeers, guest } = source
+  const { from, jwt, apiKey, secretHeader, trustedPeers, guest, alias } = source
   const inBody = from.some(isBodyPlace)
   const means = [jwt, apiKey, secretHeader, trustedPeers].filter((one) => one !== undefined)
   const atAddress = from.filter((place) => place.in === 'address').length
@@ -52,7 +60,9 @@ export function sourceFault (source: IdentitySource): string | undefined {
   if (inBody && jwt !== undefined && jwt.secret === undefined) return 'a token in the body can only be verified by a secret'
   if (inBody && apiKey !== undefined) return 'an API key cannot stand in the body'
   if (secretHeader?.value === '') return 'the secret of secretHeader is empty'
-  return jwt === undefined ? undefined : jwtFault(jwt)
+  const fault = jwt === undefined ? undefined : jwtFault(jwt)
+  if (fault !== undefined || alias === undefined) return fault
+  return jwt === undefined || inBody ? 'only a jwt in the head of a request has an alias' : aliasFault(alias)
 }
 
 type Means = Pick<Source, 'believes' | 'verify' | 'singular' | 'takesKeys' | 'keyIdOf'>

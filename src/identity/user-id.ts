@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { VerifiedUser } from './contract.js'
 
 const MAX_ID = 256
 const MAX_EMAIL = 320
@@ -30,6 +31,14 @@ export function readEmail (value: unknown): string | undefined {
 /** The id of whoever holds an API key: the key itself is kept nowhere. */
 export function keyUserId (key: string): string {
   return KEY_PREFIX + hash('sha256', key, 'hex')
+}
+
+/**
+ * Whether this user would stand out among those who share his address. Guests are their address; keys are programs', and
+ * one person may have any number of them.
+ */
+export function isPerson ({ id, guest }: VerifiedUser): boolean {
+  return guest !== true && !id.startsWith(KEY_PREFIX)
 }
 
 /** The id of whoever comes from an address without a credential (reference librechat.md §6, HANZO guest). */

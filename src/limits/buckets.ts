@@ -23,18 +23,23 @@ export function bucketOf (limiter: Limiter, exchange: Exchange): Pick<Hit, 'buck
   return { bucket: isApart(limiter, exchange) ? `anonymous:${bucket}` : bucket, subject }
 }
 
-/** Guests are users, but no members; the anonymous are neither. */
-function concerns ({ only }: Limiter, { identity: { user } }: Exchange): boolean {
+/**
+ * Guests are users, but no members; the anonymous are neither. Who brings a token that names nobody just now is not
+ * counted with the guests: the backend answers him 401, his app renews the token, and nothing was had for it.
+ */
+function concerns ({ only }: Limiter, { identity: { user, unverified } }: Exchange): boolean {
   if (only === undefined) return true
   const isMember = user !== undefined && user.guest !== true
-  return isMember === (only === 'members')
+  return only === 'members' ? isMember : !isMember && unverified !== true
 }
 
-function partOf (key: LimiterKey, { anonymous }: Limiter, { identity }: Exchange): string | undefined {
+/** A guest is his address, so that he and the anonymous there have one quota between them. */
+function partOf (key: LimiterKey, { anonymous, only }: Limiter, { identity }: Exchange): string | undefined {
+  if (key === 'user' && only === 'guests') return identity.client.subject
   const subject = subjectOf(key, identity)
   return subject === undefined && key === 'user' && anonymous === 'ip' ? identity.client.subject : subject
 }
 
-function isApart ({ key }: Limiter, { identity, plan }: Exchange): boolean {
-  return plan.authRequired && identity.user === undefined && key.includes('ip')
+function isApart ({ key, only }: Limiter, { identity, plan }: Exchange): boolean {
+  return only !== 'guests' && plan.authRequired && identity.user === undefined && key.includes('ip')
 }

@@ -22,7 +22,10 @@ export interface Limiter {
   readonly burst: number
   /** What a `user` key does without a user: the limiter is skipped, or the address stands in. */
   readonly anonymous: 'skip' | 'ip'
-  /** Counts only requests of members, or only those without one (guests and the anonymous); undefined: all. */
+  /**
+   * Counts only requests of members, or only those without one and without a token that ought to name one (guests and
+   * the anonymous, who are counted together); undefined: all.
+   */
   readonly only: 'guests' | 'members' | undefined
   /** Counted when the answer comes, and only with one of these statuses; empty: counted on admission. */
   readonly countStatus: readonly number[]

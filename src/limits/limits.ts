@@ -22,7 +22,6 @@ export { createMessageCharge, createRefund, observeCountedAnswers } from './char
 export { withNumbers } from './limit-verdict.js'
 
 const NO_SLOTS: readonly SlotRequest[] = []
-const NO_HITS: readonly Hit[] = []
 
 export interface LimitsCheckOptions {
   /** The plan's limiters, in order. */
@@ -52,7 +51,8 @@ export function createLimitsCheck (options: LimitsCheckOptions): Check {
   const { limiters, slots: desk, silence, forgiveness, store, clock, newId, onStoreError } = options
   return (exchange) => {
     if (skipsLimits(exchange)) return undefined
-    const hits = forgiveness?.forgives(exchange) === true ? NO_HITS : hitsOf(limiters, exchange)
+    const isForgiven = forgiveness?.forgives(exchange) === true
+    const hits = hitsOf(limiters, exchange, isForgiven)
     const slots = desk === undefined ? NO_SLOTS : desk.request(exchange)
     if (hits.length === 0 && slots.length === 0) return silence?.check(exchange)
     const watched = silence?.subjectOf(exchange)
@@ -64,14 +64,15 @@ export function createLimitsCheck (options: LimitsCheckOptions): Check {
   }
 }
 
-function hitsOf (limiters: readonly Limiter[], exchange: Exchange): Hit[] {
+/** `isForgiven`: the limiters are only asked whether there is room, so that a full one refuses what it would not count. */
+function hitsOf (limiters: readonly Limiter[], exchange: Exchange, isForgiven: boolean): Hit[] {
   const hits: Hit[] = []
   for (const limiter of limiters) {
     const found = bucketOf(limiter, exchange)
     if (found === undefined) continue
     const { violation: type, score, observe } = limiter
     const breach = type === undefined ? undefined : breachOf(exchange, { type, score, observe })
-    hits.push({ limiter, ...found, cost: COST, peek: limiter.countStatus.length > 0, breach })
+    hits.push({ limiter, ...found, cost: COST, peek: isForgiven || limiter.countStatus.length > 0, breach })
   }
   return hits
 }
@@ -101,7 +102,7 @@ function conclude (exchange: Exchange, decided: Decided, options: LimitsCheckOpt
     noteObserved(exchange, decided, { index, booking, violations })
   }
   if (decision.refused < 0) {
-    if (decision.observed.length === 0) forgiveness?.noteCounted(exchange, decision)
+    if (hits.length > 0 && decision.observed.length === 0) forgiveness?.noteCounted(exchange)
     return slots?.conclude(exchange, decision.slots)
   }
   return refuse(exchange, decided, options)

@@ -13,6 +13,14 @@ const UNNAMED = 'message'
 /** LibreChat writes its error events into answers without a content type. */
 const EVENT_STREAMS: ReadonlySet<string> = new Set(['', 'text/event-stream'])
 
+/** Whose signs stand in an answer's body. */
+export interface BodyRules {
+  /** In events of a name. */
+  readonly events: readonly OutcomeRule[]
+  /** In a value of the one document that the body is. */
+  readonly documents: readonly OutcomeRule[]
+}
+
 /** Reads one answer for signs. Never throws; says each rule at most once. */
 export interface SignReader {
   /** The next piece, as it came. */
@@ -23,16 +31,14 @@ export interface SignReader {
 
 /** @returns undefined when nothing of the answer's body is of interest */
 export function createSignReader (
-  rules: readonly OutcomeRule[], headers: IncomingHttpHeaders, tell: (rule: OutcomeRule) => void
+  { events, documents }: BodyRules, headers: IncomingHttpHeaders, tell: (rule: OutcomeRule) => void
 ): SignReader | undefined {
-  const readers = [
-    createEventReader(rules.filter(({ when }) => when.event !== undefined), headers, tell),
-    createDocumentReader(rules.filter(({ when }) => when.event === undefined), headers, tell),
-  ].filter((reader) => reader !== undefined)
-  if (readers.length < 2) return readers[0]
+  const ofEvents = createEventReader(events, headers, tell)
+  const ofDocuments = createDocumentReader(documents, headers, tell)
+  if (ofEvents === undefined || ofDocuments === undefined) return ofEvents ?? ofDocuments
   return {
-    push: (chunk) => { for (const reader of readers) reader.push(chunk) },
-    end: () => { for (const reader of readers) reader.end() },
+    push: (chunk) => { ofEvents.push(chunk); ofDocuments.push(chunk) },
+    end: () => { ofEvents.end(); ofDocuments.end() },
   }
 }
 
@@ -72,16 +78,14 @@ function createEventReader (
 function createDocumentReader (
   rules: readonly OutcomeRule[], headers: IncomingHttpHeaders, tell: (rule: OutcomeRule) => void
 ): SignReader | undefined {
-  const valued = rules.filter(({ when }) => when.value !== undefined)
-  for (const rule of rules) if (!valued.includes(rule)) tell(rule)
-  if (valued.length === 0) return undefined
+  if (rules.length === 0) return undefined
   const tap = new BodyTap(headers, LONGEST_READ)
   return {
     push: (chunk) => { tap.push(chunk) },
     end: () => {
       const reading = tap.read()
       if (reading.kind !== 'json') return
-      for (const rule of valued) if (holdsValue(reading.value, rule.when)) tell(rule)
+      for (const rule of rules) if (holdsValue(reading.value, rule.when)) tell(rule)
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { IdentityDocument } from '../config/schema.js'
-import type { CredentialPlace, IdentitySource, JwtAlgorithm, JwtRules } from '../identity/contract.js'
+import type { AliasRules, CredentialPlace, IdentitySource, JwtAlgorithm, JwtRules } from '../identity/contract.js'
 import { issuerOf, sourceFault } from '../identity/identity.js'
 import { pointerOf } from './pointers.js'
 import type { DocumentPath, Report } from './compile.js'
@@ -26,8 +26,9 @@ export function compileIdentity (
   entries: readonly IdentityDocument[] = [], { path, report, warnings }: Findings
 ): IdentitySource[] {
   return entries.flatMap((entry, index) => {
-    const source = sourceOf(entry, [...path, index], report)
+    const written = sourceOf(entry, [...path, index], report)
     if (entry.enabled === false) return []
+    const source = withUsableAlias(entry, written, warnings)
     const missing = missingOf(entry, source)
     if (missing !== undefined) {
       warnings.push(`identity source ${entry.from.join(', ')} is inactive: its ${missing} is not set`)
@@ -40,8 +41,15 @@ export function compileIdentity (
   })
 }
 
+/** A source is good without its alias: people then go by the name that their tokens say. */
+function withUsableAlias ({ alias }: IdentityDocument, source: IdentitySource, warnings: string[]): IdentitySource {
+  if (alias === undefined || missingOf(alias, source.alias) === undefined) return source
+  warnings.push(`the alias ${alias.from.join(', ')} is inactive: its secret is not set`)
+  return { ...source, alias: undefined }
+}
+
 function sourceOf (entry: IdentityDocument, path: DocumentPath, report: Report): IdentitySource {
-  const places = (key: 'from' | 'group') => (entry[key] ?? []).flatMap((text) => placeOf(text, [...path, key], report) ?? [])
+  const places = (key: 'from' | 'group') => placesOf(entry[key], [...path, key], report)
   checkNetworks(entry.trustedPeers ?? [], [...path, 'trustedPeers'], report)
   return {
     from: places('from'),
@@ -53,14 +61,25 @@ function sourceOf (entry: IdentityDocument, path: DocumentPath, report: Report):
       : { name: entry.secretHeader.name.toLowerCase(), value: entry.secretHeader.value },
     guest: entry.guest ?? false,
     group: places('group'),
+    alias: entry.alias === undefined ? undefined : aliasOf(entry.alias, [...path, 'alias'], report),
   }
+}
+
+function aliasOf ({ from, jwt }: NonNullable<IdentityDocument['alias']>, path: DocumentPath, report: Report): AliasRules {
+  return { from: placesOf(from, [...path, 'from'], report), jwt: jwtOf(jwt, [...path, 'jwt'], report) }
+}
+
+function placesOf (texts: readonly string[] = [], path: DocumentPath, report: Report): CredentialPlace[] {
+  return texts.flatMap((text) => placeOf(text, path, report) ?? [])
 }
 
 /**
  * What an unset variable left open; undefined: nothing. An issuer signs for many clients, so that without an audience
  * the token of any of them would name a user here (reference librechat.md §6).
  */
-function missingOf ({ jwt: entry }: IdentityDocument, { jwt }: IdentitySource): string | undefined {
+function missingOf (
+  { jwt: entry }: Pick<IdentityDocument, 'jwt'>, { jwt }: { readonly jwt?: JwtRules | undefined } = {}
+): string | undefined {
   if (entry === undefined || jwt === undefined) return undefined
   if (jwt.secret === undefined && jwt.jwks === undefined && jwt.discovery === undefined) {
     return entry.audience === undefined && entry.qualified === undefined ? 'secret' : 'issuer'

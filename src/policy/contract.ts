@@ -73,7 +73,7 @@ export interface RouteEntry {
   readonly identity: readonly IdentitySource[]
   readonly browserOnly: 'ua' | 'strict' | 'off'
   readonly limiters: readonly Limiter[]
-  /** How soon after the last counted one a GET of the same address and path is not counted; 0: every one is. */
+  /** How soon after the last counted one another GET of the same address and path is not counted; 0: every one is. */
   readonly forgiveMs: number
   /** Violations that only the backend's answer shows. */
   readonly outcomes: readonly OutcomeRule[]

@@ -13,6 +13,8 @@ export interface RouteTable {
    * as the same array, and so does none at all. Undefined: the path is malformed, to be answered 400.
    */
   match (method: string, path: string): MatchResult | undefined
+  /** Whether the path, as every backend reads it and letter by letter, leads to one entry and nothing else. */
+  isCertain (method: string, path: string): boolean
   /** What each reading of the path leads to, for people; undefined: malformed. */
   explain (method: string, path: string): readonly ReadingMatch[] | undefined
 }
@@ -47,6 +49,11 @@ export function createRouteTable (routes: readonly RouteEntry[]): RouteTable {
       if (isPlain(path)) return resultOf([hitsOf(tree, path)], rankOf)
       const readings = readingsOf(path)
       return readings && resultOf(readings.map((reading) => hitsOf(tree, reading)), rankOf)
+    },
+    isCertain (method, path) {
+      if (!isPlain(path)) return false
+      const { candidates, segments } = hitsOf(treeOf(method), path)
+      return candidates.length === 1 && candidates.every(({ parts }) => mismatchOf(parts, segments) === 0)
     },
     explain (method, path) {
       const tree = treeOf(method)

@@ -87,7 +87,8 @@ async function build (begin: Begin, { channel, log }: Pick<Parts, 'channel' | 'l
   const journal = createJournalSender({
     send: (records) => channel.send({ kind: 'journal', records }), onDropped: foundation.metrics.journalDropped,
   })
-  const database = await openAppDatabase({ uri: settings.store.mongoUri, clock, log })
+  const { mongoUri, redis } = settings.store
+  const database = await openAppDatabase({ uri: mongoUri, isAlone: redis === undefined, clock, log })
   const { accounts } = database
   const side = await createPublicSide({ policy, foundation, journal, accounts, clock, log })
   const { app } = side.gateway

@@ -164,6 +164,48 @@ t.test('a crossed score bans the user and the address it happened from, each lin
   t.match(rooms.book.get('ip:2001:db8::/64'), { linked: [] }, 'an anonymous violation bans the network')
 })
 
+const NAMES = [{ id: 'local', alias: 'idp' }, { id: 'idp', alias: 'local' }]
+
+t.test('who has two names is banned under both, and a lift of either frees him whole', async (t) => {
+  const rooms = await setUp(t)
+  const address = '203.0.113.9'
+  for (const [banned, lifted] of [['local', 'local'], ['idp', 'idp'], ['local', 'idp']]) {
+    t.ok(await cross(rooms, { users: banned === 'local' ? NAMES : NAMES.toReversed(), address }))
+    t.match(rooms.book.get('user:local')?.linked.toSorted(), [`ip:${address}`, 'user:idp'])
+    t.match(rooms.book.get('user:idp')?.linked.toSorted(), [`ip:${address}`, 'user:local'])
+    t.equal(rooms.book.get(`ip:${address}`)?.linked.at(-1), `user:${banned}`, 'whom his records name')
+    t.match(await rooms.check({ users: ['idp'] }), { subject: 'user:idp' }, 'whichever of them is known')
+    t.match(await rooms.check({ users: ['local'] }), { subject: 'user:local' })
+    t.same((await rooms.book.lift(`user:${lifted}`, { by: 'test' })).toSorted(), [`ip:${address}`, 'user:idp', 'user:local'])
+    t.equal(rooms.book.size, 0)
+    await rooms.stores.scores.reset(`user:${banned}`)
+  }
+  t.ok(await cross(rooms, { users: [...NAMES, 'other'], address }))
+  t.equal(rooms.book.get('user:other'), undefined, 'another account in the request is another person\'s')
+  t.same(await rooms.book.lift('user:local', { linked: false, by: 'test' }), ['user:local', 'user:idp'], 'he is one person')
+  t.match(rooms.book.get(`ip:${address}`), { linked: [] })
+})
+
+t.test('a lift leaves what an operator said of the other name, and lifting an address frees nobody', async (t) => {
+  const rooms = await setUp(t)
+  t.ok(await cross(rooms, { users: NAMES, address: '203.0.113.9' }))
+  await rooms.book.place([banOf('user:idp', { source: 'admin' })])
+  t.same(await rooms.book.lift('ip:203.0.113.9', { by: 'test' }), ['ip:203.0.113.9'])
+  t.same(await rooms.book.lift('user:local', { by: 'test' }), ['user:local'])
+  t.match(rooms.book.get('user:idp'), { source: 'admin', linked: [] })
+})
+
+t.test('the policy\'s lists know a person by either name', async (t) => {
+  const named = (list: 'exemptUsers' | 'denyUsers' | 'allowUsers', name: string) => createAccess(accessRules({ [list]: [name] }))
+  const identity = identityOf({ users: NAMES })
+  for (const name of ['local', 'idp']) {
+    t.ok(named('exemptUsers', name).isExempt(identity), name)
+    t.ok(named('allowUsers', name).isAllowed(identity), name)
+    t.ok(named('denyUsers', name).deniedSubject(identity), name)
+  }
+  t.notOk(named('allowUsers', 'local').isAllowed(identityOf({ users: [...NAMES, 'other'] })))
+})
+
 t.test('nobody is banned by a policy that bans nobody, nor the exempt, nor in observe mode', async (t) => {
   const rooms = await setUp(t)
   const caller = { users: ['42'], address: '203.0.113.9' }
@@ -249,6 +291,10 @@ t.test('only bystanders count: seen within the time, verified, and without a vio
   for (let i = 0; i < 6; i++) await rooms.check({ users: [{ id: `guest_${i}`, guest: true }], address: guests })
   await cross(rooms, { users: ['e'], address: guests })
   t.ok(rooms.book.get(`ip:${guests}`), 'guests do not count: they are their address')
+  const programs = '203.0.113.12'
+  for (let i = 0; i < 20; i++) await rooms.check({ users: [`key:${i}`], address: programs })
+  await cross(rooms, { users: ['f'], address: programs })
+  t.ok(rooms.book.get(`ip:${programs}`), 'nor do keys: anybody may have any number of them')
   const always = '203.0.113.10'
   await populate(rooms, always, 20)
   await cross(rooms, { users: ['d'], address: always }, { policy: policyOf({ address: { enabled: true, sharedBy: 0, withinMs: HOUR } }) })

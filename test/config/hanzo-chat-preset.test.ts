@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { RouteEntry } from '../../src/policy/contract.js'
 import { loadPolicy } from '../../src/policy/load-policy.js'
 import { startBackend } from '../helpers/backends.js'
 import { startProduct } from '../helpers/product.js'
@@ -52,6 +53,7 @@ const expected: ReadonlyArray<readonly [request: string, asked: string]> = [
   ['POST /v1/chat/files/images/avatar', upload],
   ['GET /v1/chat/files', page],
   ['POST /v1/chat/files/usage', 'fileUsageUser ua auth'],
+  ['POST /v1/chat/files/usage/', 'fileUsageUser ua auth'],
   ['POST /v1/chat/files/speech/stt', 'sttIp sttUser ua auth'],
   ['GET /v1/chat/files/speech/tts/voices', 'ttsIp ttsUser ua auth'],
   ['GET /v1/chat/permissions/agent/1', page],
@@ -67,6 +69,65 @@ const expected: ReadonlyArray<readonly [request: string, asked: string]> = [
   ['POST /api/agents/chat', 'messageIp messageUser ua auth slot'],
   ['POST /api/files', upload],
 ]
+
+/** Routes of LibreChat that Hanzo Chat does not have (reference librechat.md §1.2, §1.3, S16). */
+const absent: ReadonlySet<string> = new Set([
+  // Sign-in is the provider's
+  'POST /api/auth/login', 'POST /api/auth/register', 'POST /api/auth/requestPasswordReset', 'POST /api/auth/resetPassword',
+  'POST /api/auth/2fa/verify-temp', 'POST /api/user/verify', 'POST /api/user/verify/resend',
+  'POST /api/admin/login/local', 'POST /api/admin/oauth/exchange', 'POST /api/admin/oauth/refresh',
+  // Older generations
+  'POST /api/ask/*', 'POST /api/ask/:endpoint/abort', 'POST /api/edit/*', 'POST /api/edit/:endpoint/abort',
+  'POST /api/bedrock/chat', 'POST /api/bedrock/chat/abort',
+  // What LibreChat has got since
+  'POST /api/agents/chat/steer', 'POST /api/agents/chat/steer/*',
+  'POST,DELETE /api/agents/chat/queued-turns', 'POST,DELETE /api/agents/chat/queued-turns/*',
+  'POST /api/convos/:conversationId/subagents/:taskId/control', 'POST /api/schedules/:id/run',
+  'POST /api/skills/import', 'POST /api/skills/:id/files', 'POST /api/code-environments/pairings',
+  'POST /api/agents/v1/events', 'POST /api/agents/v1/events/bindings', 'POST /api/agents/v1/agents/:id/files',
+])
+/** Routes of Hanzo Chat alone. The stream's neighbours are exceptions from the browser check. */
+const alone: readonly string[] = [
+  'GET /v1/chat/agents/chat/active', 'GET /v1/chat/agents/chat/status/:conversationId', 'POST /v1/chat/ask',
+  '* /v1/chat/agents/cloud', '* /v1/chat/agents/cloud/*',
+]
+/** Asked for otherwise. */
+const guests = { limiters: ['guestMessageIp', 'messageIp', 'messageUser'] }
+const unguarded = { browserOnly: 'off' }
+const different: Readonly<Record<string, object>> = {
+  'POST /api/agents/chat': guests,
+  'POST /api/agents/chat/:endpoint': guests,
+  'POST /api/agents/chat/abort': unguarded,
+  'GET /api/agents/chat/stream/:streamId': unguarded,
+}
+
+/** All that a route asks, apart from what is the whole policy's. */
+function askedBy (entry: RouteEntry) {
+  const { index, path, limiters, concurrency, releases, ...rest } = entry
+  return {
+    ...rest,
+    limiters: limiters.map(({ name }) => name),
+    concurrency: concurrency?.name,
+    releases: releases === undefined ? undefined : { ...releases, rule: releases.rule.name },
+  }
+}
+
+t.test('each route of LibreChat under /v1/chat is Hanzo Chat\'s, but for what is named here', async (t) => {
+  const both = { ...env, JWT_SECRET: 's', JWT_REFRESH_SECRET: 'r' }
+  const routesOf = async (preset: string, prefix: string) => {
+    const { policy } = await loadPolicy({ cwd: t.testdir({}), env: { ...both, PORTCULLIS_PRESET: preset } })
+    return policy.routes.filter(({ path }) => path.startsWith(prefix)).map(askedBy)
+  }
+  const theirs = await routesOf('librechat', '/api/')
+  const wanted = theirs.filter(({ match }) => !absent.has(match)).map((route) =>
+    ({ ...route, ...different[route.match], match: route.match.replace(' /api/', ' /v1/chat/') }))
+  const found = new Map((await routesOf('hanzo-chat', '/v1/chat/')).map((route) => [route.match, route]))
+  for (const route of wanted) t.strictSame(found.get(route.match), route, route.match)
+  const names = [...wanted.map(({ match }) => match), ...alone]
+  t.strictSame([...found.keys()].sort(), names.sort())
+  const known = new Set(theirs.map(({ match }) => match))
+  t.strictSame([...absent, ...Object.keys(different)].filter((match) => !known.has(match)), [], 'nothing is named in vain')
+})
 
 t.test('the hanzo-chat preset asks of each route what the chat app would', async (t) => {
   const { policy } = await loadPolicy({ cwd: t.testdir({}), env })

@@ -80,6 +80,7 @@ const expected: ReadonlyArray<readonly [request: string, asked: string]> = [
   ['POST /api/files/images/avatar', upload],
   ['POST /api/files/images/agents/1/avatar', upload],
   ['POST /api/files/usage', 'fileUsageUser ua auth'],
+  ['POST /api/files/usage/', 'fileUsageUser ua auth'],
   ['POST /api/files/speech/stt', 'sttIp sttUser ua auth'],
   ['POST /api/files/speech/tts/manual', 'ttsIp ttsUser ua auth'],
   ['GET /api/files/speech/tts/voices', 'ttsIp ttsUser ua auth'],
@@ -119,20 +120,27 @@ t.test('a switch turns its limiter off on every route', async (t) => {
   t.ok(policy.limiters.has('sttIp'))
 })
 
-t.test('OPENID_REUSE_TOKENS brings two sources of who asks, and without it they are not there', async (t) => {
+t.test('OPENID_REUSE_TOKENS brings the provider\'s tokens, before the cookies, and without it they do not count', async (t) => {
   const sourcesOf = async (more: Record<string, string>) => {
     const { policy } = await loadPolicy({ cwd: t.testdir({}), env: { ...env, ...more } })
     return policy.identity
   }
   const openid = { OPENID_ISSUER: 'https://id.example', OPENID_CLIENT_ID: 'chat' }
   t.equal((await sourcesOf(openid)).length, 2)
-  t.match((await sourcesOf({ ...openid, OPENID_REUSE_TOKENS: 'TRUE  # yes' })).slice(2), [
-    { from: [{ in: 'cookie', name: 'openid_user_id' }], jwt: { algorithms: ['HS256'], secret: 'r', claim: 'id' } },
+  const sources = await sourcesOf({ ...openid, OPENID_REUSE_TOKENS: 'TRUE  # yes' })
+  t.match(sources, [
+    { jwt: { secret: 's', claim: 'id' }, alias: undefined },
     {
       from: [{ in: 'header', name: 'authorization', scheme: 'bearer' }],
       jwt: { algorithms: ['RS256'], discovery: 'https://id.example', audience: ['chat'], claim: 'sub', qualified: false },
+      alias: {
+        from: [{ in: 'cookie', name: 'openid_user_id' }],
+        jwt: { algorithms: ['HS256'], secret: 'r', claim: 'id' },
+      },
     },
+    { from: [{ in: 'cookie', name: 'refreshToken' }], jwt: { secret: 'r', claim: 'id' }, alias: undefined },
   ])
+  t.equal(sources.length, 3)
 })
 
 t.test('whoever is half signed in is named by the two-factor token\'s own claim', async (t) => {

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { startRedis } from '../helpers/redis.js'
 import { HOUR, rowOf } from '../stores/backend-rig.js'
-import { becomes, createStages, ID, LIFT, OTHER, statusOf } from './backend-bans-rig.js'
+import { becomes, createStages, ID, LIFT, OFF, OTHER, statusOf } from './backend-bans-rig.js'
 import { operate, startInstance, startPair } from './stage.js'
 
 const stage = await createStages(t)
@@ -28,6 +28,16 @@ t.test('two instances on one Redis take over, lift and let go as one', async (t)
   t.equal(await statusOf(c, ID), 200, 'an instance that comes later knows of the lift')
   await app.set(rowOf(ID, end + 1))
   for (const product of [a, b, c]) t.ok(await becomes(product, ID, 403))
+
+  const { mongoUri, ...without } = options
+  t.ok(mongoUri)
+  for (const late of [{ ...options, policy: OFF }, without]) {
+    const d = await startInstance(t, late)
+    for (const product of [a, b, c, d]) t.equal(await statusOf(product, ID), 403, 'who begins without it lifts nothing of theirs')
+    await d.reload(OFF)
+    t.notOk([a, b, c, d].some(({ log }) => log.lines.some(({ message }) => /not taken over any more/.test(String(message)))))
+    t.equal(await statusOf(d, ID), 403, 'nor by a reload that leaves it off')
+  }
 
   await redis.kill()
   await app.remove(ID)

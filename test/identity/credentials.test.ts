@@ -4,9 +4,9 @@ import { connect, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import fc from 'fast-check'
 import t from 'tap'
-import type { CredentialPlace, Identity, IdentityRequest, IdentitySource } from '../../src/identity/contract.js'
+import type { CredentialPlace, Identity, IdentityRequest, IdentitySource, KeyAnswer } from '../../src/identity/contract.js'
 import { createKnownKeys } from '../../src/identity/identity.js'
-import { bearer, hmacRules, inAnHour, requestWith, setUp, sign, source, START, tokenOf, withBearer } from './helpers.js'
+import { bearer, hmacRules, inAnHour, requestWith, setUp, sign, source, START, TAKEN, tokenOf, withBearer } from './helpers.js'
 
 const REFRESH_SECRET = 'the refresh secret'
 const refreshToken = (id: string) => sign({ id, exp: inAnHour }, { secret: REFRESH_SECRET })
@@ -106,12 +106,12 @@ t.test('an API key is its hash, once the backend has taken it, for a day', async
   const { identifier, identifyNow, time } = setUp([source({ jwt: hmacRules() }), keySource('^sk-')])
   const request = withBearer('sk-abc123')
   t.strictSame(ids(identifyNow(request)), [], 'nobody yet')
-  identifier.confirm(request)
+  identifier.confirm(request, TAKEN)
   t.strictSame(ids(identifyNow(request)), [keyId('sk-abc123')])
   t.strictSame(ids(identifyNow(withBearer('sk-abc124'))), [])
-  identifier.confirm(withBearer('pk-other'))
+  identifier.confirm(withBearer('pk-other'), TAKEN)
   t.strictSame(ids(identifyNow(withBearer('pk-other'))), [], 'what the pattern refuses is no key')
-  identifier.confirm(withBearer('sk-' + 'x'.repeat(600)))
+  identifier.confirm(withBearer('sk-' + 'x'.repeat(600)), TAKEN)
   t.strictSame(ids(identifyNow(withBearer('sk-' + 'x'.repeat(600)))), [], 'nor is what is too long')
   t.strictSame(ids(identifyNow(withBearer(tokenOf(keyId('sk-abc123'))))), [], 'no token poses as a key')
   time.now += 86_400_000 - 1
@@ -123,19 +123,37 @@ t.test('an API key is its hash, once the backend has taken it, for a day', async
 t.test('keys without a pattern are whatever is no token; several at once teach nothing', async (t) => {
   const { identifier, identifyNow } = setUp([keySource(), source({ from: [{ in: 'query', name: 'key' }], apiKey: { pattern: undefined } })])
   const token = withBearer(tokenOf('1'))
-  identifier.confirm(token)
+  identifier.confirm(token, TAKEN)
   t.strictSame(ids(identifyNow(token)), [])
   const two = requestWith([['Authorization', 'Bearer one']], { query: 'key=two' })
-  identifier.confirm(two)
+  identifier.confirm(two, TAKEN)
   t.strictSame(ids(identifyNow(two)), [], 'nobody can say which of them the backend took')
-  identifier.confirm(requestWith([['Authorization', 'Bearer one']], { query: 'key=one' }))
+  identifier.confirm(requestWith([['Authorization', 'Bearer one']], { query: 'key=one' }), TAKEN)
   t.strictSame(ids(identifyNow(two)), [keyId('one')])
+})
+
+t.test('a key is not learnt from an answer that is given to anybody', async (t) => {
+  const { identifier, identifyNow } = setUp([keySource('^sk-')])
+  const request = withBearer('sk-invented')
+  const html = ['text/html', 'Text/HTML; charset=utf-8', ' text/html;', 'application/xhtml+xml'].map((contentType) => ({ contentType }))
+  const parts: Partial<KeyAnswer>[] = [
+    { method: 'OPTIONS' }, { method: 'HEAD' }, { isCertain: false }, { status: 199 }, { status: 302 }, { status: 401 }, ...html,
+  ]
+  for (const part of parts) {
+    identifier.confirm(request, { ...TAKEN, ...part })
+    t.strictSame(ids(identifyNow(request)), [], JSON.stringify(part))
+  }
+  for (const contentType of ['application/json', 'text/event-stream; charset=utf-8', 'text/htmlx', undefined]) {
+    const key = withBearer(`sk-${contentType}`)
+    identifier.confirm(key, { ...TAKEN, contentType })
+    t.equal(ids(identifyNow(key)).length, 1, contentType ?? 'none')
+  }
 })
 
 t.test('known keys outlive a reload of the policy when they are handed on', async (t) => {
   const keys = createKnownKeys(() => START)
   const request = withBearer('sk-1')
-  setUp([keySource()], { keys }).identifier.confirm(request)
+  setUp([keySource()], { keys }).identifier.confirm(request, TAKEN)
   t.equal(setUp([keySource()], { keys }).identifyNow(request).user?.id, keyId('sk-1'))
   t.equal(setUp([keySource()]).identifyNow(request).user, undefined)
 })
@@ -144,7 +162,7 @@ t.test('a pattern runs in linear time, whatever the client sends, and only RE2 s
   const { identifyNow, identifier } = setUp([keySource('^(a+)+$')])
   const began = performance.now()
   const hostile = withBearer('a'.repeat(511) + '!')
-  identifier.confirm(hostile)
+  identifier.confirm(hostile, TAKEN)
   t.equal(identifyNow(hostile).user, undefined)
   t.ok(performance.now() - began < 1000, 'a backtracking engine would not come back')
   for (const pattern of ['(?=a)', '(a)\\1', '[', '(', 'a**']) t.throws(() => setUp([keySource(pattern)]), pattern)
@@ -206,7 +224,7 @@ t.test('no request, however strange, throws or names somebody', async (t) => {
   fc.assert(fc.property(request, fc.jsonValue(), ({ fields, peer, query, t }, body) => {
     const asked = requestWith(fields, { peer, query: `t=${query}`, params: { t } })
     const head = identifyNow(asked)
-    identifier.confirm(withBearer('nothing'))
+    identifier.confirm(withBearer('nothing'), TAKEN)
     return head.user === undefined && identifier.identifyBody(asked, head, body).user === undefined
   }), { numRuns: 400 })
 })

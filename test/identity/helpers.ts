@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import type {
-  ClientAddress, ClientRules, CredentialPlace, Identity, IdentityRequest, IdentitySource, JwtRules,
+  ClientAddress, ClientRules, CredentialPlace, Identity, IdentityRequest, IdentitySource, JwtRules, KeyAnswer,
 } from '../../src/identity/contract.js'
 import { createIdentifier, type IdentifierOptions } from '../../src/identity/identity.js'
 import type { Log } from '../../src/log.js'
@@ -46,6 +46,7 @@ export function source (part: Partial<IdentitySource>): IdentitySource {
     secretHeader: undefined,
     guest: false,
     group: [],
+    alias: undefined,
     ...part,
   }
 }
@@ -63,6 +64,9 @@ export function hmacRules (part: Partial<JwtRules> = {}): JwtRules {
     ...part,
   }
 }
+
+/** As the backend answers whoever brings a key that it knows. */
+export const TAKEN: KeyAnswer = { method: 'POST', status: 200, contentType: 'application/json', isCertain: true }
 
 interface SetUp extends Partial<Omit<IdentifierOptions, 'client' | 'sources'>> { readonly client?: Partial<ClientRules> }
 

@@ -90,6 +90,27 @@ t.test('guests and the credentials of routes are compiled like any other', async
   t.match(compiled.warnings.join(), /cookie:x is inactive/)
 })
 
+t.test('an alias is compiled with its source; one whose secret is unset is left out, its source is not', async (t) => {
+  const withAlias = `identity:
+  - from: "header:authorization:bearer"
+    enabled: "\${OPENID_REUSE_TOKENS:-false}"
+    jwt: { secret: "\${JWT_SECRET}" }
+    alias: { from: "cookie:openid_user_id, header:x-user", jwt: { secret: "\${JWT_REFRESH_SECRET}", claim: id } }`
+  const env = { OPENID_REUSE_TOKENS: 'true' }
+  const { sources, warnings } = await load(t, withAlias, { ...env, JWT_REFRESH_SECRET: 'r' })
+  t.match(sources, [{
+    alias: {
+      from: [{ in: 'cookie', name: 'openid_user_id' }, { in: 'header', name: 'x-user', scheme: undefined }],
+      jwt: { algorithms: ['HS256'], secret: 'r', claim: 'id' },
+    },
+  }])
+  t.notMatch(warnings.join(), /inactive/)
+  const unset = await load(t, withAlias, env)
+  t.match(unset.sources, [{ jwt: { secret: 'access-secret' }, alias: undefined }])
+  t.match(unset.warnings.join(), /the alias cookie:openid_user_id, header:x-user is inactive: its secret is not set/)
+  t.strictSame((await load(t, withAlias)).warnings.filter((one) => one.includes('inactive')), [])
+})
+
 t.test('mistakes name their place, on routes too', async (t) => {
   const at = (source: string) => mistakes(t, `identity: [${source}]`)
   t.match(await at('{ from: address }'), /identity\.0: found .*guest: true/)
@@ -102,6 +123,13 @@ t.test('mistakes name their place, on routes too', async (t) => {
   t.match(await at('{ from: "body:/a", jwt: { discovery: "https://a.example", audience: [x] } }'), /in the body/)
   t.match(await at('{ from: "cookie:a", jwt: { secret: x, discover: "https://a.example" } }'), /unknown key "discover".*discovery/s)
   t.match(await at('{ from: "cookie:a", enabled: perhaps, jwt: { secret: x } }'), /identity\.0\.enabled/)
+  const aliasOf = (alias: string) => at(`{ from: "cookie:a", jwt: { secret: x }, alias: ${alias} }`)
+  t.match(await aliasOf('{ from: "cookies:b", jwt: { secret: x } }'), /identity\.0\.alias\.from: found "cookies:b"/)
+  t.match(await aliasOf('{ from: "body:/b", jwt: { secret: x } }'), /identity\.0: found .*an alias stands in the head/)
+  t.match(await aliasOf('{ from: "cookie:b", jwt: { algorithms: [XS1], secret: x } }'), /identity\.0\.alias\.jwt\.algorithms/)
+  t.match(await aliasOf('{ from: "cookie:b", jwt: { jwks: "https://a.example" } }'), /verified by a secret/)
+  t.match(await aliasOf('{ from: "cookie:b" }'), /identity\.0\.alias/)
+  t.match(await aliasOf('{ from: "cookie:b", jwt: { secret: x }, name: y }'), /unknown key "name"/)
   const route = (source: string) => mistakes(t, `routes: [{ match: GET /, identity: [${source}] }]`)
   t.match(await route('{ from: "nowhere:x", jwt: { secret: x } }'), /routes\.0\.identity\.0\.from: found "nowhere:x"/)
   t.match(await route('{ from: "cookie:x" }'), /routes\.0\.identity\.0: found .*exactly one of/)

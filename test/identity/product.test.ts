@@ -1,8 +1,10 @@
 import { createHash, createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import { request, type IncomingMessage } from 'node:http'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { startBackend } from '../helpers/backends.js'
-import { JWT_REFRESH_SECRET, JWT_SECRET, startProduct, testClock } from '../helpers/product.js'
+import { JWT_REFRESH_SECRET, JWT_SECRET, startProduct, testClock, type TestClock } from '../helpers/product.js'
 import { asJson } from './helpers.js'
 import { json, startIssuer } from './issuer.js'
 
@@ -12,13 +14,11 @@ const POLICY = `version: 1
 preset: generic
 identity:
   - { from: ${BEARER}, jwt: { algorithms: [HS256], secret: "\${JWT_SECRET}", claim: id } }
-  - { from: "cookie:refreshToken", jwt: { algorithms: [HS256], secret: "\${JWT_REFRESH_SECRET}", claim: id } }
-  - from: "cookie:openid_user_id"
-    enabled: "\${OPENID_REUSE_TOKENS:-false}"
-    jwt: { algorithms: [HS256], secret: "\${JWT_REFRESH_SECRET}", claim: id }
   - from: ${BEARER}
     enabled: "\${OPENID_REUSE_TOKENS:-false}"
     jwt: { discovery: "\${OPENID_ISSUER}", audience: ["\${OPENID_CLIENT_ID}", "\${OPENID_CLIENT_ID}-org-*"] }
+    alias: { from: "cookie:openid_user_id", jwt: { algorithms: [HS256], secret: "\${JWT_REFRESH_SECRET}", claim: id } }
+  - { from: "cookie:refreshToken", jwt: { algorithms: [HS256], secret: "\${JWT_REFRESH_SECRET}", claim: id } }
   - { from: ${BEARER}, apiKey: { pattern: "^sk-" } }
   - { from: address, guest: true, enabled: "\${ALLOW_GUEST_CHAT:-false}" }
 limiters:
@@ -35,16 +35,21 @@ const sign = (claims: object, secret = JWT_SECRET, alg = 'HS256') => {
   return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
 }
 
-interface Options { readonly policy?: string, readonly env?: Record<string, string> }
+interface Options {
+  readonly policy?: string
+  readonly env?: Record<string, string>
+  readonly clock?: TestClock
+  readonly dataDir?: string
+}
 
-async function start (t: Test, { policy = POLICY, env = {} }: Options = {}) {
+async function start (t: Test, { policy = POLICY, env = {}, clock = testClock(), ...more }: Options = {}) {
   const seen: string[] = []
   const backend = await startBackend(t, (request, response) => {
     seen.push(request.url ?? '')
     request.resume().on('end', () => json(response, {}))
   })
   const product = await startProduct(t, {
-    upstream: backend.url, policy, clock: testClock(), env: { GATEWAY_TRUST_PROXY: 'loopback', ...env },
+    upstream: backend.url, policy, clock, ...more, env: { GATEWAY_TRUST_PROXY: 'loopback', ...env },
   })
   let address = 0
   /** From an address of its own each time, so that only the user can be known again. */
@@ -113,18 +118,18 @@ t.test('bodies that are none, too large or bombs cost nothing and name nobody', 
   const verify = (body: string | Buffer, headers: Record<string, string> = {}) =>
     ask({ 'content-type': 'application/json', ...headers }, '/api/auth/2fa/verify-temp', { method: 'POST', body })
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
-  for (const body of ['', '{', '[]', 'null', '[[[[', '{"tempToken":[]}', '{"tempToken":{"$ne":1}}', '\0', '['.repeat(30_000)]) {
+  for (const body of ['', '{', '[]', 'null', '[[[[', '{"tempToken":[]}', '{"tempToken":{"$ne":1}}', '\0', '['.repeat(15_000)]) {
     for (const headers of [{}, form, { 'content-type': 'text/plain' }, { 'content-type': 'application/json; charset=utf-7' }]) {
       t.equal(await verify(body, headers), 200, body.slice(0, 20))
     }
   }
-  t.equal(await verify('a=1&'.repeat(10_000), form), 200)
+  t.equal(await verify('a=1&'.repeat(4_000), form), 200)
   t.equal(await verify('tempToken=1&tempToken=2&__proto__=3', form), 200)
   t.equal(await verify('no gzip', { 'content-encoding': 'gzip' }), 200, 'the backend says what is wrong with it')
   t.equal(await verify('x', { 'content-encoding': 'secret' }), 200)
   const before = seen.length
-  t.equal(await verify('x'.repeat(70_000)), 413)
-  t.equal(await verify(gzipSync(Buffer.alloc(50_000_000))), 200, 'not said to be coded: it is no JSON')
+  t.equal(await verify('x'.repeat(17_000)), 413, 'a token does not take more than 16 KiB, whatever bodies with messages may')
+  t.equal(await verify(gzipSync(Buffer.alloc(10_000_000))), 200, 'not said to be coded: it is no JSON')
   t.equal(await verify(gzipSync(Buffer.alloc(50_000_000)), { 'content-encoding': 'gzip' }), 413)
   t.equal(seen.length, before + 1)
 })
@@ -135,8 +140,9 @@ t.test('OpenID reuse: the signed cookie names the user, the bearer by discovery,
   const { ask, reload } = await start(t, { env, policy: denying('local-ann') })
   const token = await issuer.sign({ aud: 'chat', sub: 'idp-ann' })
   const cookie = `token_provider=openid; openid_user_id=${sign({ id: 'local-ann' }, JWT_REFRESH_SECRET)}`
-  t.equal(await ask({ ...bearerOf(token), cookie }), 403)
   t.equal(await ask(bearerOf(token)), 200)
+  t.equal(await ask({ ...bearerOf(token), cookie }), 403)
+  t.equal(await ask(bearerOf(token)), 403, 'and from then on he is known without it')
   await reload(denying('idp-ann'))
   t.equal(await ask({ ...bearerOf(token), cookie }), 403)
   for (const hint of ['openid', 'librechat', '']) t.equal(await ask({ ...bearerOf(token), cookie: `token_provider=${hint}` }), 403)
@@ -145,6 +151,68 @@ t.test('OpenID reuse: the signed cookie names the user, the bearer by discovery,
     t.equal(await ask(bearerOf(await issuer.sign({ sub: 'idp-ann', ...wrong }))), 200, JSON.stringify(wrong))
   }
   t.strictSame([issuer.state.discoveries, issuer.state.keySets], [1, 1], 'a reload of other rules keeps the keys')
+})
+
+t.test('OpenID reuse: whoever changes his cookies is counted, blamed and banned as one person', async (t) => {
+  const issuer = await startIssuer(t)
+  const env = { OPENID_REUSE_TOKENS: 'true', OPENID_ISSUER: issuer.url, OPENID_CLIENT_ID: 'chat' }
+  const policy = `${POLICY}  - { match: GET /limited, limit: [verify] }\n`
+  const { ask, clock, dataDir, close } = await start(t, { env, policy })
+  const token = await issuer.sign({ aud: 'chat', sub: 'A' })
+  const asA = (cookie: string, on = ask) => on({ ...bearerOf(token), ...cookie === '' ? {} : { cookie } }, '/limited')
+  const alias = (id: string) => `openid_user_id=${sign({ id }, JWT_REFRESH_SECRET)}`
+  const session = (id: string) => `refreshToken=${sign({ id, sessionId: 's' }, JWT_REFRESH_SECRET)}`
+  t.strictSame([await asA(alias('local-A')), await asA(alias('C1')), await asA(session('B1'))], [200, 200, 429])
+  for (const cookie of [alias('local-A'), alias('C2'), session('B2'), '']) t.equal(await asA(cookie), 403, cookie.slice(0, 20))
+  for (const bystander of ['C1', 'C2', 'B1', 'B2']) t.equal(await ask({ cookie: session(bystander) }), 200, bystander)
+  await close()
+  const again = await start(t, { env, policy, clock, dataDir })
+  t.equal(await asA('', again.ask), 403, 'under both names, also in a process that never saw his alias')
+  t.equal(await again.ask({ cookie: session('local-A') }), 403)
+})
+
+t.test('nobody becomes a verified user by a key that he invented', async (t) => {
+  const open = 'preset: librechat\nlimiters: { messageIp: { max: 1 } }\n'
+  const seen: string[] = []
+  const backend = await startBackend(t, (request, response) => {
+    seen.push(`${request.method} ${request.url}`)
+    const { method = '', url = '', headers } = request
+    const isApi = url.startsWith('/api/')
+    if (method === 'OPTIONS') return response.writeHead(204).end()
+    if (url.startsWith('/public/')) return json(response, {})
+    if (!isApi) return response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end('<html>')
+    if (headers.authorization !== 'Bearer sk-real') response.statusCode = 401
+    json(response, {})
+  })
+  const product = await startProduct(t, { upstream: backend.url, policy: open, env: { GATEWAY_TRUST_PROXY: 'loopback' } })
+  let address = 0
+  const send = async (method: string, path: string, { key, from = `198.51.100.${++address}` }: { key: string, from?: string }) => {
+    const { hostname, port } = new URL(product.url)
+    const asked = request({ hostname, port, method, path, headers: { ...bearerOf(key), 'x-forwarded-for': from } }).end()
+    const [answer] = await once(asked, 'response') as [IncomingMessage]
+    answer.resume()
+    await once(answer, 'end')
+    return answer.statusCode
+  }
+  /** Whether the key's holder is counted by himself, and not with the anonymous of an address. */
+  const isKnown = async (key: string) => {
+    const from = `203.0.113.${++address}`
+    await send('POST', '/api/agents/v1/chat/completions', { key: 'sk-nobody', from })
+    const again = await send('POST', '/api/agents/v1/chat/completions', { key, from })
+    return again !== 429
+  }
+  const tricks = [
+    ['OPTIONS', '/api/agents/v1/chat/completions'], ['OPTIONS', '/api/agents/v1/models'], ['HEAD', '/api/agents/v1/models'],
+    ['GET', '/x/..%2fapi/agents/v1/models'], ['GET', '/public/..%2f..%2fapi/agents/v1/models'], ['GET', '//x/../api/agents/v1/models'], ['GET', '/API%2fagents/v1/models'], ['GET', '/api/agents/v1/models'],
+  ] as const
+  for (const [index, [method, path]] of tricks.entries()) {
+    await send(method, path, { key: `sk-invented${index}` })
+    t.match(seen.at(-1), path, 'it reached the backend')
+    t.equal(await isKnown(`sk-invented${index}`), false, `${method} ${path}`)
+  }
+  t.equal(await isKnown('sk-real'), false)
+  t.equal(await send('GET', '/api/agents/v1/models', { key: 'sk-real' }), 200)
+  t.equal(await isKnown('sk-real'), true)
 })
 
 t.test('an API key is known by its hash, once the backend took it', async (t) => {

@@ -113,7 +113,7 @@ t.test('the library of 0.7 is refused in frames: the message echoed, then why', 
   const stage = await setStage(t, 'old', { browser, env: { MESSAGE_IP_MAX: '4' } })
   const { tab, chat } = stage
   for (const conversationId of ['c1', 'c2']) await tab.ask({ text: 'hold', conversationId })
-  await until(() => chat.count('POST /api/ask/openAI') === 2, 5_000)
+  t.ok(await until(() => chat.count('POST /api/ask/openAI') === 2, 5_000), 'both are under way')
   const third = await lastShown(t, tab, 'third')
   t.match(third, { status: undefined, type: 'concurrent', json: { limit: 2 }, echoed: { text: 'third' } })
   for (const id of ['c1', 'c2']) await tab.post('/api/ask/openAI/abort', { abortKey: id })

@@ -25,6 +25,9 @@ routes:
   - { match: "* /ask", outcomes: [illegalModel] }
 `
 
+/** One violation bans. */
+const DEAR = POLICY.replace('score: 5', 'score: 20')
+
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 function bearer (sub: string): Record<string, string> {
@@ -85,38 +88,74 @@ t.test('compressed answers are read, and passed on as they are', async (t) => {
   t.ok(await until(async () => (await journal()).length === 1))
 })
 
-t.test('a stream that never ends is neither delayed nor cut for its own violation, and counts within seconds', async (t) => {
-  let later: ServerResponse | undefined
-  const { ask, journal, product } = await setUp(t, {
+t.test('an answer that ends soon after its sign arrives whole, though it bans its reader', async (t) => {
+  const rest = `data: ${'x'.repeat(4 * 1024 * 1024)}\n\n`
+  const { ask, journal } = await setUp(t, {
+    policy: DEAR,
     answer: (_req, res) => {
       res.writeHead(200, { 'content-type': 'text/event-stream' })
       res.write(REFUSAL)
-      later = res
+      setTimeout(() => res.end(rest), 300)
     },
   })
   const answer = await ask('ann')
   const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
-  t.equal(Buffer.from((await reader.read()).value ?? []).toString(), REFUSAL)
-  t.same(await journal(), [], 'nothing is booked while its answer may still be about to end')
-  later?.write('data: more\n\n')
-  t.equal(Buffer.from((await reader.read()).value ?? []).toString(), 'data: more\n\n')
-  t.ok(await until(async () => (await journal()).length === 1, 3_000))
-  later?.write('data: still\n\n')
-  t.equal(Buffer.from((await reader.read()).value ?? []).toString(), 'data: still\n\n', 'five points ban nobody')
-  await reader.cancel()
-  t.equal((await journal()).length, 1)
-  t.notOk(product.log.lines.some(({ level }) => level === 'error'))
+  let text = ''
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    if (text === '') t.same(await journal(), [], 'nothing is booked while its answer may still be about to end')
+    text += Buffer.from(piece.value).toString()
+  }
+  t.ok(text === REFUSAL + rest, 'whole')
+  t.ok(await until(async () => (await journal()).length === 1))
+  t.match(await journal(), [{ violation_count: 20, ban: true }])
+  t.equal((await ask('ann')).status, 403)
 })
 
-t.test('an answer that is cut counts, whoever cuts it', async (t) => {
+t.test('a stream that goes on is not delayed, and its violation counts within seconds: a ban closes it then', async (t) => {
+  for (const [policy, isBanned] of [[POLICY, false], [DEAR, true]] as const) {
+    let later: ServerResponse | undefined
+    const { ask, journal, product } = await setUp(t, {
+      policy,
+      answer: (_req, res) => {
+        res.writeHead(200, { 'content-type': 'text/event-stream' })
+        res.write(REFUSAL)
+        later = res
+      },
+    })
+    const answer = await ask('ann')
+    const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
+    t.equal(Buffer.from((await reader.read()).value ?? []).toString(), REFUSAL)
+    later?.write('data: more\n\n')
+    t.equal(Buffer.from((await reader.read()).value ?? []).toString(), 'data: more\n\n')
+    t.ok(await until(async () => (await journal()).length === 1, 5_000))
+    if (isBanned) await t.rejects(reader.read(), 'closed, as whatever else he has open')
+    else {
+      later?.write('data: still\n\n')
+      t.equal(Buffer.from((await reader.read()).value ?? []).toString(), 'data: still\n\n', 'five points ban nobody')
+      await reader.cancel()
+    }
+    t.equal((await ask('ann').then(async (next) => { await next.body?.cancel(); return next.status })), isBanned ? 403 : 200)
+    t.equal((await journal()).length, 1)
+    t.notOk(product.log.lines.some(({ level }) => level === 'error'))
+  }
+})
+
+t.test('an answer that is cut counts, whether the backend or the client cuts it', async (t) => {
   const { ask, journal } = await setUp(t, {
-    answer: (_req, res) => {
+    answer: (req, res) => {
       res.write(REFUSAL)
-      setTimeout(() => res.destroy(), 20)
+      if (req.headers['x-cut'] !== undefined) setTimeout(() => res.destroy(), 20)
     },
   })
-  await t.rejects(ask('ann').then((answer) => answer.text()))
+  await t.rejects(ask('ann', { 'x-cut': 'yes' }).then((answer) => answer.text()))
   t.ok(await until(async () => (await journal()).length === 1))
+  const reader = ((await ask('bob')).body as ReadableStream<Uint8Array>).getReader()
+  await reader.read()
+  const leftAt = performance.now()
+  await reader.cancel()
+  t.ok(await until(async () => (await journal()).length === 2))
+  t.ok(performance.now() - leftAt < 900, 'at once: nobody waits for the end of what nobody reads')
+  t.match(await journal(), [{ user: 'ann' }, { user: 'bob' }])
 })
 
 t.test('nobody in particular, the exempt and visitors of other sites are not scored; other answers cost nothing', async (t) => {
@@ -135,11 +174,10 @@ t.test('nobody in particular, the exempt and visitors of other sites are not sco
 })
 
 t.test('in observe mode, of the policy, the route or the outcome, violations are written down and score nobody', async (t) => {
-  const dear = POLICY.replace('score: 5', 'score: 20')
   const modes = [
-    dear.replace('version: 1', 'version: 1\nmode: observe'),
-    dear.replace('outcomes: [illegalModel] }', 'outcomes: [illegalModel], mode: observe }'),
-    dear.replace('score: 20', 'score: 20\n    mode: observe'),
+    DEAR.replace('version: 1', 'version: 1\nmode: observe'),
+    DEAR.replace('outcomes: [illegalModel] }', 'outcomes: [illegalModel], mode: observe }'),
+    DEAR.replace('score: 20', 'score: 20\n    mode: observe'),
   ]
   for (const policy of modes) {
     const { ask, journal } = await setUp(t, { policy })
@@ -148,7 +186,7 @@ t.test('in observe mode, of the policy, the route or the outcome, violations are
     t.match(await journal(), [{ mode: 'observe', type: 'illegal_model_request' }])
     t.equal((await ask('ann')).status, 200, 'twenty points would have banned him')
   }
-  const off = await setUp(t, { policy: dear.replace('score: 20', 'score: 20\n    mode: off') })
+  const off = await setUp(t, { policy: DEAR.replace('score: 20', 'score: 20\n    mode: off') })
   await (await off.ask('ann')).text()
   t.equal((await off.ask('ann')).status, 200)
   t.same(await off.journal(), [])
@@ -194,7 +232,7 @@ t.test('check and explain show what limiters count, how they refuse, what is for
   t.match(check, /guests +│ ip +│ 3 +│ .*│ guests +│ 402 GUEST_LIMIT/)
   t.match(check, /failed .*│ answers 401, 403 +│ 429, limiter "submission"/)
   t.match(check, /illegalModel +│ status 200, event error, \/text "Illegal model request" +│ illegal_model_request +│ 5 /)
-  t.match(check, /guests, failed, forgives repeated GETs for 1s, outcome illegalModel/)
+  t.match(check, /guests, failed, forgives one repeated GET within 1s, outcome illegalModel/)
   const explained = await run('explain', 'GET', '/ask')
   t.match(explained, /limiter guests: 3 per .*counting guests; no violation; refused with 402 GUEST_LIMIT/)
   t.match(explained, /limiter failed: .*counting answers 401, 403; violation logins, score 1/)

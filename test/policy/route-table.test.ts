@@ -182,3 +182,14 @@ await t.test('patterns are validated, with what would be right', async (t) => {
     t.match('expected' in found ? found.expected : 'accepted', expected, match)
   }
 })
+
+await t.test('a path is certain when every backend reads it as the one entry that it leads to', async (t) => {
+  const certain = ['/api/agents/chat/openAI', '/api/agents/chat/steer']
+  for (const path of certain) t.equal(chat.isCertain('POST', path), true, path)
+  const not = [
+    '/api/agents/chat/abort', '/api/other', '/', '/x/..%2fapi/agents/chat/openAI', '//x/../api/agents/chat/openAI', '/api/agents/chat/openAI/',
+    '/api//agents/chat/openAI', '/api/agents/chat/open%41I', '/API/agents/chat/openAI', '/api/Agents/chat/steer', '/api/agents/chat/openAI;x', '', 'x',
+  ]
+  for (const path of not) t.equal(chat.isCertain('POST', path), false, path)
+  t.equal(chat.isCertain('PUT', '/api/agents/chat/openAI'), false)
+})

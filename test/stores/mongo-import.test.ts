@@ -1,6 +1,7 @@
 import { Long, ObjectId, type Document } from 'mongodb'
 import t, { type Test } from 'tap'
 import { importedSubject } from '../../src/bans/bans.js'
+import type { Ban } from '../../src/bans/contract.js'
 import { readBackendRow } from '../../src/stores/mongo/backend-row.js'
 import { createBackendRows } from '../../src/stores/mongo/backend-rows.js'
 import { createBanImport } from '../../src/stores/mongo/ban-import.js'
@@ -207,6 +208,57 @@ t.test('switched off, what was taken over is lifted; switched on again, it is ba
   t.ok(later.book.find([{ id: '7' }], '', Date.now()))
 })
 
+t.test('whoever begins with it off lifts nothing that may be others\'; switched off later, he does, once', async (t) => {
+  const { app, book, records, holds, close, dir, uri } = await rig(t)
+  records.importBans(true)
+  await app.insert(rowOf(ID, Date.now() + HOUR))
+  t.ok(await until(() => holds(ID), WITHIN_MS))
+  await close()
+  const shared = await openInstance(t, uri, { dir, isAlone: false })
+  const banned = (id: string) => shared.book.find([{ id }], '', Date.now()) !== undefined
+  shared.records.importBans(false)
+  shared.records.importBans(false)
+  t.ok(banned(ID))
+  shared.records.importBans(true)
+  await app.insert(rowOf(OTHER, Date.now() + HOUR))
+  t.ok(await until(() => banned(OTHER), WITHIN_MS))
+  shared.records.importBans(false)
+  t.strictSame([banned(ID), banned(OTHER)], [false, false])
+  const [ban] = [...book.all]
+  await shared.book.place([{ ...ban!, createdAt: Date.now() }])
+  shared.records.importBans(false)
+  t.ok(banned(ID), 'a further reload with it off finds nothing of its own')
+})
+
+t.test('switched off and on again at once, everybody whose row stands is banned', async (t) => {
+  const uri = new URL(server.uri)
+  uri.pathname += `_${++databases}`
+  const { book, lines } = await openInstance(t, uri.href)
+  const users = Array.from({ length: 3500 }, (_, i) => `u${i}`)
+  const bans: Ban[] = users.map((id) => ({
+    subject: importedSubject(id), violation: 'ban', score: 0, createdAt: Date.now(), expiresAt: null,
+    source: 'backend', linked: [], row: id,
+  }))
+  const all = async () => ({ bans: new Map(bans.map((ban) => [ban.subject, ban])), isWhole: true })
+  const rows = { all, of: async () => new Map() }
+  const log = { info () {}, warn () {}, error () {} }
+  const imports = createBanImport({ rows, book, isAlone: false, clock: Date.now, log })
+  imports.turn(true)
+  await imports.look()
+  let lifts = 0
+  book.on(({ kind }) => { if (kind === 'lifted') lifts++ })
+  imports.turn(false)
+  t.equal(lifts, 1000, 'without keeping requests waiting')
+  imports.turn(true)
+  await imports.look()
+  t.equal(book.size, users.length)
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  t.strictSame([book.size, lifts], [users.length, 1000], 'nobody is lifted any more')
+  imports.turn(false)
+  t.ok(await until(() => book.size === 0, WITHIN_MS))
+  t.notOk(lines.some(({ level }) => level === 'error'))
+})
+
 t.test('a server that is away lifts nothing; a ban taken over ends by itself', async (t) => {
   let now = Date.now()
   const uri = new URL(server.uri)
@@ -241,7 +293,7 @@ t.test('more rows than are taken over lift nobody who still stands there', async
   const lines: string[] = []
   const say = (_: object, message: string) => { lines.push(message) }
   const log = { info: say, warn: say, error: say }
-  const imports = createBanImport({ rows: createBackendRows(mongo.logs, 5), book, clock: Date.now, log })
+  const imports = createBanImport({ rows: createBackendRows(mongo.logs, 5), book, isAlone: true, clock: Date.now, log })
   imports.turn(true)
   const others = Array.from({ length: 12 }, (_, i) => `u${i}`)
   await app.insert(...others.map((id) => rowOf(id, Date.now() - 1)), rowOf(ID, Date.now() + HOUR))
@@ -258,12 +310,14 @@ t.test('more rows than are taken over lift nobody who still stands there', async
   t.notOk(book.find([{ id: ID }], '', Date.now()))
 })
 
-t.test('a change stream tells of the app\'s rows as well, while they are wanted', async (t) => {
+/** A server with change streams, whose events the test tells. */
+async function streamRig (t: Test, answer: (command: Document) => Answer = () => undefined) {
   const id = Long.fromNumber(4711)
   let token = 0
   const pipelines: Document[] = []
-  let tell: ((events: Document[]) => void) | undefined
-  const events = (batch: Document[], name: string): Document =>
+  const untold: Document[] = []
+  let wake = () => {}
+  const cursor = (batch: Document[], name: string): Document =>
     ({ ok: 1, cursor: { id, ns: 'x.logs', [name]: batch, postBatchResumeToken: { _data: String(token) } } })
   const uri = new URL(server.uri)
   uri.pathname += `_${++databases}`
@@ -272,24 +326,59 @@ t.test('a change stream tells of the app\'s rows as well, while they are wanted'
     if (command['hello'] !== undefined && command['$db'] !== 'admin') return { ok: 1, setName: 'rs0', isWritablePrimary: true }
     if (command['aggregate'] !== undefined) {
       pipelines.push(command['pipeline'][1])
-      return events([], 'firstBatch')
+      return cursor([], 'firstBatch')
     }
     if (command['killCursors'] !== undefined) return { ok: 1 }
-    if (command['getMore'] === undefined) return undefined
+    if (command['getMore'] === undefined) return answer(command)
     return new Promise((resolve) => {
-      const idle = setTimeout(() => resolve(events([], 'nextBatch')), 500)
-      tell = (batch) => { clearTimeout(idle); resolve(events(batch, 'nextBatch')) }
+      const say = () => { clearTimeout(idle); wake = () => {}; resolve(cursor(untold.splice(0), 'nextBatch')) }
+      const idle = setTimeout(say, untold.length > 0 ? 0 : 500)
+      wake = say
     })
   })
-  const { book, records } = await openInstance(t, wire.uri, { lookEveryMs: 60_000 })
-  records.importBans(true)
-  t.ok(await until(() => tell !== undefined && records.health().status === 'ok', WITHIN_MS))
+  const tell = (operationType: string) => {
+    untold.push({ _id: { _data: String(++token) }, operationType, ns: {}, documentKey: { _id: new ObjectId() } })
+    wake()
+  }
+  const instance = await openInstance(t, wire.uri, { lookEveryMs: 60_000 })
+  instance.records.importBans(true)
+  t.ok(await until(() => pipelines.length > 0 && instance.records.health().status === 'ok', WITHIN_MS))
+  return { app, tell, pipelines, ...instance }
+}
+
+t.test('a change stream tells of the app\'s rows as well, while they are wanted', async (t) => {
+  const { app, tell, pipelines, book, records } = await streamRig(t)
   t.match(pipelines[0], { $match: { $or: [{}, {}, { 'fullDocument.key': { $gte: 'BANS:', $lt: 'BANS;' } }, { 'documentKey._id': { $not: {} } }] } })
   await app.insert(rowOf(ID, Date.now() + HOUR))
-  const event = { _id: { _data: String(++token) }, operationType: 'insert', ns: {}, documentKey: { _id: new ObjectId() } }
-  tell?.([event])
-  t.ok(await until(() => book.size === 1, 1500), 'far sooner than by looking')
+  tell('insert')
+  t.ok(await until(() => book.size === 1, WITHIN_MS), 'far sooner than by looking')
   records.importBans(false)
   t.ok(await until(() => pipelines.length === 2, WITHIN_MS))
   t.equal(pipelines[1]?.['$match'].$or.length, 2, 'nothing of the app any more')
+})
+
+t.test('however often the app changes its documents, its bans are read now and then, and soon enough', async (t) => {
+  for (const [delayMs, most] of [[0, 4], [250, 2]] as const) {
+    let reads = 0
+    const isImport = ({ find, filter }: Document) => find === 'logs' && filter.key?.$gte === 'BANS:'
+    const { app, tell, book } = await streamRig(t, async (command) => {
+      if (!isImport(command)) return undefined
+      reads++
+      await new Promise((resolve) => setTimeout(resolve, delayMs))
+      return undefined
+    })
+    await app.insert(rowOf(ID, Date.now() + HOUR))
+    const busy = setInterval(() => { tell('update') }, 40)
+    t.teardown(() => { clearInterval(busy) })
+    t.ok(await until(() => book.size === 1, WITHIN_MS))
+    // The pace goes by the shorter of two.
+    const before = reads
+    t.ok(await until(() => reads > before, WITHIN_MS))
+    const from = reads
+    await new Promise((resolve) => setTimeout(resolve, 3000))
+    t.ok(reads > from && reads - from <= most, `${reads - from} reads in three seconds, with answers after ${delayMs} ms`)
+    await app.remove(ID)
+    t.ok(await until(() => book.size === 0, WITHIN_MS), 'let in within five seconds')
+    clearInterval(busy)
+  }
 })

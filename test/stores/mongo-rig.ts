@@ -27,13 +27,15 @@ export interface InstanceOptions {
   readonly dir?: string
   readonly clock?: () => number
   readonly maxWaiting?: number
+  /** false: others may have the same bans; true when absent. */
+  readonly isAlone?: boolean
   /** Shorter than in earnest, so that tests are. */
   readonly lookEveryMs?: number
 }
 
 /** A gateway's bans, as the assembly joins them: memory store, book, MongoDB. */
 export async function openInstance (t: Test, uri: string, options: InstanceOptions = {}): Promise<Instance> {
-  const { clock = Date.now, maxWaiting, lookEveryMs = 200 } = options
+  const { clock = Date.now, maxWaiting, isAlone = true, lookEveryMs = 200 } = options
   const dir = options.dir ?? await freshDir(t)
   const { lines, log } = collectLog()
   const stores = await createMemoryStores({ dataDir: dir, clock, log, retentionMs: 90 * 24 * HOUR })
@@ -41,7 +43,7 @@ export async function openInstance (t: Test, uri: string, options: InstanceOptio
   await book.start()
   const mongo = openMongo({ uri })
   const records = createBanRecords({
-    mongo, book, scores: stores.scores, clock, log, lookEveryMs, sweepEveryMs: 500,
+    mongo, book, scores: stores.scores, isAlone, clock, log, lookEveryMs, sweepEveryMs: 500,
     ...(maxWaiting === undefined ? {} : { maxWaiting }),
   })
   records.start()

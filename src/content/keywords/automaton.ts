@@ -5,7 +5,7 @@ import { growTrie, type TrieNode } from './trie.js'
  * 0 is what is in no word; the root is state 0.
  */
 export interface Automaton {
-  /** The state behind a symbol. */
+  /** The state behind a symbol: 0, or one of those of the words. */
   step: (state: number, symbol: number) => number
   /** Some word that ends in this state, the longest; -1: none. */
   longestAt: (state: number) => number

@@ -13,7 +13,10 @@ const WARN_AGAIN_MS = 10 * 60_000
 export interface BanImport {
   /** Brings the book to what the app's rows say; nothing while it is off. Rejects while the server is away. */
   look (): Promise<void>
-  /** Off: whatever was taken over is lifted, now. */
+  /**
+   * Off where it was on: whatever was taken over is lifted, a thousand when this returns. Off from the beginning: only
+   * where nobody else is, since it may be theirs.
+   */
   turn (isOn: boolean): void
   readonly isOn: boolean
 }
@@ -21,15 +24,21 @@ export interface BanImport {
 export interface BanImportDeps {
   readonly rows: BackendRows
   readonly book: Pick<BanBook, 'all' | 'get' | 'place' | 'lift'>
+  /** Nobody else has the bans of the book. */
+  readonly isAlone: boolean
   readonly clock: Clock
   readonly log: Log
 }
 
-export function createBanImport ({ rows, book, clock, log }: BanImportDeps): BanImport {
+export function createBanImport ({ rows, book, isAlone, clock, log }: BanImportDeps): BanImport {
   let isOn = false
+  /** Whether there may be bans that we took over, here or before a restart. */
+  let hasTaken = isAlone
+  let forgotten = Promise.resolve()
   let warnAgainAt = 0
 
   async function look (): Promise<void> {
+    await forgotten
     if (!isOn) return
     const { bans: wanted, isWhole } = await rows.all(clock())
     if (!isWhole) tellOfTooMany()
@@ -44,7 +53,7 @@ export function createBanImport ({ rows, book, clock, log }: BanImportDeps): Ban
   async function letGo (subjects: readonly string[]): Promise<void> {
     if (subjects.length === 0 || !isOn) return
     log.info({ bans: subjects.length, some: subjects.slice(0, 10).map(idOf) }, 'bans of the chat app are gone: lifted')
-    await liftAll(book, subjects, BY_BACKEND)
+    await liftAll(book, subjects, { by: BY_BACKEND, isWanted: () => isOn })
   }
 
   async function takeOver (bans: Iterable<Ban>): Promise<void> {
@@ -79,7 +88,8 @@ export function createBanImport ({ rows, book, clock, log }: BanImportDeps): Ban
     look,
     turn (on) {
       isOn = on
-      if (!on) forgetImported({ book, log })
+      if (!on && hasTaken) forgotten = forgetImported({ book, log, isWanted: () => !isOn })
+      hasTaken = on
     },
     get isOn () { return isOn },
   }

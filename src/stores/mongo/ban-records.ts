@@ -33,6 +33,8 @@ export interface BanRecordsDeps {
   readonly mongo: Mongo
   readonly book: BanBook
   readonly scores: Pick<ScoreStore, 'reset'>
+  /** Nobody else has the bans of the book. */
+  readonly isAlone: boolean
   readonly clock: Clock
   readonly log: Log
   /** From 0 up to 1, so that instances do not all write at once. */
@@ -49,7 +51,10 @@ export interface BanRecordsDeps {
 export interface BanRecords {
   /** Does not wait for the server, which may be away. */
   start (): void
-  /** Whether the app's own bans are taken over (`bans.importFromBackend`); at first they are neither that nor lifted. */
+  /**
+   * Whether the app's own bans are taken over (`bans.importFromBackend`); at first they are neither that nor lifted. Off
+   * lifts them where it was on before, or where nobody else can have taken over what is there.
+   */
   importBans (isOn: boolean): void
   /** Writes what is waiting if the server is there; takes two seconds at most. Never rejects. */
   close (): Promise<void>
@@ -68,7 +73,7 @@ export function createBanRecords (deps: BanRecordsDeps): BanRecords {
   const contact = createContact(log)
   const expiry = { sweepEveryMs: deps.sweepEveryMs ?? SWEEP_EVERY_MS, ensure: () => ensureExpiry(mongo.logs, log) }
   const sync = createBanSync({ collection, book, queue, recorder, lifter, expiry, clock, log })
-  const imports = createBanImport({ rows: createBackendRows(mongo.logs), book: deps.book, clock, log })
+  const imports = createBanImport({ ...deps, rows: createBackendRows(mongo.logs) })
   const bell = createDeletionBell({ mongo, ring, log })
   const schedule = createSchedule({ sync, imports, bell, contact, lifter, lookEveryMs })
   const rounds = createRounds(async () => {
@@ -82,8 +87,7 @@ export function createBanRecords (deps: BanRecordsDeps): BanRecords {
 
   function ring (what: Rung): void {
     if (what === 'ours') schedule.lookNext()
-    else schedule.importNext()
-    rounds.wake(AFTER_BELL_MS)
+    rounds.wake(what === 'ours' ? AFTER_BELL_MS : Math.max(AFTER_BELL_MS, schedule.importNext()))
   }
 
   function hear (event: BanEvent): void {
@@ -112,9 +116,9 @@ export function createBanRecords (deps: BanRecordsDeps): BanRecords {
     importBans (isOn) {
       imports.turn(isOn)
       bell.listenToBackend(isOn)
-      schedule.importNext()
+      const inMs = schedule.importNext()
       // A server that is away is asked at its own pace.
-      if (isOn && contact.isMade) rounds.wake(0)
+      if (isOn && contact.isMade) rounds.wake(inMs)
     },
     async close () {
       unsubscribe()

@@ -16,7 +16,7 @@ export interface Job extends Turn {
   readonly userId: string
   readonly clientRequestId: unknown
   readonly createdAt: number
-  /** Everybody who opened this stream, whether still there or not. */
+  /** Everybody who has this stream open, as far as the backend knows. */
   readonly viewers: Response[]
   readonly seen: PromiseWithResolvers<void>
   answer: Message
@@ -48,7 +48,7 @@ export function createJobs (keep: (message: Message) => void): Jobs {
     running.delete(job.streamId)
     job.answer = { ...job.answer, unfinished: outcome !== 'complete', error: outcome === 'error' }
     keep(job.answer)
-    for (const viewer of job.viewers) {
+    for (const viewer of [...job.viewers]) {
       if (outcome === 'error') send(viewer, 'error', { error: 'The provider hung up.' })
       else send(viewer, 'message', finalFrame(job, outcome))
       if (hangUp) viewer.end()
@@ -82,6 +82,7 @@ export function createJobs (keep: (message: Message) => void): Jobs {
       if (resume) send(viewer, 'message', { sync: true, resumeState: resumeState(job) })
       else send(viewer, 'message', { created: true, message: job.request, streamId: job.streamId })
       job.viewers.push(viewer)
+      viewer.on('close', () => { job.viewers.splice(job.viewers.indexOf(viewer), 1) })
       job.seen.resolve()
     },
   }
