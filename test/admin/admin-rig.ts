@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
@@ -37,7 +40,8 @@ export interface Ask {
 export async function startAdmin (t: Test, rules: Parameters<typeof accessRules>[0] = {}) {
   const clock = manualClock()
   const log = keptLog()
-  const stores = await createMemoryStores({ dataDir: t.testdir(), clock: clock.read, log, retentionMs: 90 * 24 * HOUR })
+  const dataDir = await mkdtemp(join(tmpdir(), 'portcullis-admin-'))
+  const stores = await createMemoryStores({ dataDir, clock: clock.read, log, retentionMs: 90 * 24 * HOUR })
   const bans = createBanBook({ store: stores.bans, clock: clock.read, log })
   await bans.start()
   const health = createHealth()
@@ -67,6 +71,7 @@ export async function startAdmin (t: Test, rules: Parameters<typeof accessRules>
     await app.close()
     await bans.close()
     await stores.close()
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 5 })
   })
   const { port } = app.server.address() as AddressInfo
   const askHere = (path: string, options?: Ask) => ask(port, path, options)

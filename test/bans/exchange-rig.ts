@@ -45,7 +45,8 @@ export function identityOf ({ users = [], address = '198.51.100.1', bannable = t
   }
 }
 
-const noChecks = () => ({ headChecks: [], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [], frameChecks: [] })
+const noChecks = () =>
+  ({ headChecks: [], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [], frameChecks: [] })
 
 export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Exchange {
   const policy = more.policy ?? policyOf()

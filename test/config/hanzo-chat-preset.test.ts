@@ -89,7 +89,7 @@ const absent: ReadonlySet<string> = new Set([
 /** Routes of Hanzo Chat alone. The stream's neighbours are exceptions from the browser check. */
 const alone: readonly string[] = [
   'GET /v1/chat/agents/chat/active', 'GET /v1/chat/agents/chat/status/:conversationId', 'POST /v1/chat/ask',
-  '* /v1/chat/agents/cloud', '* /v1/chat/agents/cloud/*',
+  '* /v1/chat/agents/cloud', '* /v1/chat/agents/cloud/*', 'POST /v1/chat/agents/cloud/:name/run',
 ]
 /** Asked for otherwise. */
 const guests = { limiters: ['guestMessageIp', 'messageIp', 'messageUser'] }

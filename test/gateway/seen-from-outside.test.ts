@@ -263,8 +263,9 @@ t.test('23. a sign-in with a malformed, huge or odd body crashes nothing, and th
   const login = (body: string | undefined, type = 'application/json') => fetch(`${product.url}/api/auth/login`, {
     method: 'POST', headers: { 'content-type': type, 'x-forwarded-for': '198.51.100.9' }, ...body === undefined ? {} : { body },
   })
-  const odd = ['{"email":', '[]', 'null', '{"email":{"$gt":""}}', '{"email":["a","b"]}']
+  const odd = ['[]', 'null', '{"email":{"$gt":""}}', '{"email":["a","b"]}']
   for (const body of odd) t.not((await login(body)).status, 429)
+  t.equal((await login('{"email":')).status, 400, 'it is no JSON, and the backend need not see it')
   t.equal((await login(`{"email":"${'x'.repeat(20_000)}"}`)).status, 413)
   t.equal(reached(), odd.length)
   await login(undefined, 'text/plain')

@@ -40,28 +40,34 @@ export function compressed (payload: Buffer): Buffer {
 export interface Frame {
   readonly first: number
   readonly isMasked: boolean
+  /** As the head says; 126 while it only says that it is long. */
   readonly length: number
+  readonly isWhole: boolean
   readonly payload: Buffer
 }
 
-/** A stream taken apart; of the last frame only what there is. */
+/** A stream taken apart; of the last frame what there is. */
 export function framesIn (bytes: Buffer): Frame[] {
   const frames: Frame[] = []
   for (let at = 0; at + 2 <= bytes.length;) {
     const second = bytes[at + 1] as number
-    const short = second & 0x7f
-    const lengthBytes = short === 126 ? 2 : short === 127 ? 8 : 0
     const isMasked = second > 0x7f
-    const start = at + 2 + lengthBytes + (isMasked ? 4 : 0)
-    if (start > bytes.length) break
-    const long = () => lengthBytes === 2 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2))
-    const length = lengthBytes === 0 ? short : long()
+    const { length, size } = lengthAt(bytes, at + 1)
+    const start = at + 1 + size + (isMasked ? 4 : 0)
     const data = bytes.subarray(start, start + length)
     const payload = isMasked ? masked(data, bytes.subarray(start - 4, start)) : data
-    frames.push({ first: bytes[at] as number, isMasked, length, payload })
+    frames.push({ first: bytes[at] as number, isMasked, length, isWhole: start + length <= bytes.length, payload })
     at = start + length
   }
   return frames
+}
+
+function lengthAt (bytes: Buffer, at: number): { readonly length: number, readonly size: number } {
+  const short = (bytes[at] as number) & 0x7f
+  if (short < 126) return { length: short, size: 1 }
+  const size = short === 126 ? 3 : 9
+  if (at + size > bytes.length) return { length: 126, size }
+  return { length: size === 3 ? bytes.readUInt16BE(at + 1) : Number(bytes.readBigUInt64BE(at + 1)), size }
 }
 
 /** `1`/`2`: a message; `9`/`10`: ping and pong; `8`: a close frame; `!`: against the protocol. */
@@ -71,14 +77,14 @@ export type Event = readonly [kind: number | '!', payload: string]
 export function eventsIn (bytes: Buffer, maxBytes: number): Event[] {
   const events: Event[] = []
   let open: { opcode: number, parts: Buffer[], length: number } | undefined
-  for (const { first, isMasked, length, payload } of framesIn(bytes)) {
+  for (const { first, isMasked, length, isWhole, payload } of framesIn(bytes)) {
     const opcode = first & 0x0f
     const fin = first > 0x7f
     const isControl = opcode > 7
     const known = isControl ? opcode < 11 && fin && length < 126 : opcode < 3 && (opcode === 0) === (open !== undefined)
     if ((first & 0x70) !== 0 || !isMasked || !known) return [...events, ['!', '']]
     if (!isControl && (open?.length ?? 0) + length > maxBytes) return [...events, ['!', '']]
-    if (payload.length < length) return opcode === 8 && length === 1 ? [...events, ['!', '']] : events
+    if (!isWhole) return opcode === 8 && length === 1 ? [...events, ['!', '']] : events
     if (isControl) {
       if (opcode === 8) return [...events, isClose(payload) ? [8, payload.toString('latin1')] : ['!', '']]
       events.push([opcode, payload.toString('latin1')])

@@ -1,21 +1,41 @@
+import { PerformanceObserver, type PerformanceEntry } from 'node:perf_hooks'
+
+/** Shorter ones are none. Milliseconds. */
+const STALL_MS = 5
+
+interface Stall { readonly from: number, readonly to: number, readonly workedMs: number }
+
 /**
- * Watches how long the event loop is held at most; call the answer to end it and learn how long, in milliseconds.
- * Of the thread's own work, so that a busy machine does not count.
+ * Watches how long the event loop is held at most; call the answer to end it and learn how long, in milliseconds. Of
+ * the thread's own work, so that a busy machine does not count, and without the collection of garbage, most of which is
+ * that of the tests' own compiler.
  */
 export function watchLoop (): () => number {
-  let longest = 0
-  let last = workedMs()
+  const stalls: Stall[] = []
+  const collected: PerformanceEntry[] = []
+  const observer = new PerformanceObserver((list) => { collected.push(...list.getEntries()) })
+  observer.observe({ entryTypes: ['gc'] })
+  let worked = workedMs()
+  let at = performance.now()
   const note = () => {
-    const now = workedMs()
-    longest = Math.max(longest, now - last)
-    last = now
+    const stall = { from: at, to: performance.now(), workedMs: workedMs() - worked }
+    if (stall.workedMs > STALL_MS) stalls.push(stall)
+    worked = workedMs()
+    at = performance.now()
   }
   const timer = setInterval(note, 1)
   return () => {
     clearInterval(timer)
     note()
-    return longest
+    collected.push(...observer.takeRecords())
+    observer.disconnect()
+    return Math.max(0, ...stalls.map((stall) => stall.workedMs - collectedWithin(stall, collected)))
   }
+}
+
+function collectedWithin ({ from, to }: Stall, collected: readonly PerformanceEntry[]): number {
+  return collected.filter(({ startTime }) => startTime >= from && startTime < to)
+    .reduce((sum, { duration }) => sum + duration, 0)
 }
 
 function workedMs (): number {
