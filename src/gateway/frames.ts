@@ -1,8 +1,9 @@
-/** WebSockets whose messages are looked at: each is judged by the rules in force, as a request is. */
+/** WebSockets whose messages are looked at: each is checked by the rules in force, as a request is. */
 import type { IncomingMessage } from 'node:http'
+import { chain } from '../chain.js'
 import type { Exchange } from '../exchange.js'
 import { faultVerdict, renderFrames } from '../replies/replies.js'
-import type { Closing, Inspection, Judge, Refused } from '../upstream/frame-contract.js'
+import type { Closing, Inspection, FrameCheck, Refused } from '../upstream/frame-contract.js'
 import { BANNED_MESSAGE, type Verdict } from '../verdict/verdict.js'
 import { exchangeOf, standingOf } from './frames-exchange.js'
 import { runChecks } from './guard.js'
@@ -47,7 +48,7 @@ export function createFrameLine (handshake: Exchange, parties: FrameParties): Fr
   return {
     inspection: {
       maxBytes: handshake.policy.maxInspectedBody,
-      judge: createJudge(handshake, parties),
+      check: createFrameCheck(handshake, parties),
       onOpen: (close) => { end = close },
       onDefect: (error) => { tellDefect(rooms, handshake, error) },
     },
@@ -58,17 +59,16 @@ export function createFrameLine (handshake: Exchange, parties: FrameParties): Fr
   }
 }
 
-function createJudge (handshake: Exchange, { runtime, current, rooms }: FrameParties): Judge {
+function createFrameCheck (handshake: Exchange, { runtime, current, rooms }: FrameParties): FrameCheck {
   let standing = standingOf(handshake, runtime)
   return (message) => {
     const inForce = current()
     if (standing.runtime !== inForce) standing = standingOf(handshake, inForce)
-    const reading = standing.plan.frames ? readMessage(message) : undefined
-    if (reading === undefined) return undefined
+    if (!standing.plan.frames) return undefined
     const exchange = exchangeOf(handshake, standing, { data: message.data, receivedAt: rooms.clock() })
     const failed = (error: unknown): Refused => fail(exchange, error, rooms)
     try {
-      const verdict = judge(exchange, reading)
+      const verdict = chain(readMessage(message), (reading) => check(exchange, reading))
       if (!(verdict instanceof Promise)) return settle(exchange, verdict, rooms)
       return verdict.then((late) => settle(exchange, late, rooms)).catch(failed)
     } catch (error) {
@@ -77,14 +77,14 @@ function createJudge (handshake: Exchange, { runtime, current, rooms }: FramePar
   }
 }
 
-/** Where prompts stand, what is no plain JSON is refused before anything in it counts. */
-function judge (exchange: Exchange, reading: MessageReading): ReturnType<typeof runChecks> {
+/** Where prompts stand, what is no plain JSON is refused; but it is a message, and counts as one. */
+function check (exchange: Exchange, reading: MessageReading): ReturnType<typeof runChecks> {
   const { plan } = exchange
   if (reading.fault === undefined) exchange.json = reading.json
   else if (plan.prompts.length > 0) {
-    const verdict = faultVerdict(reading.fault)
-    if (plan.mode === 'enforce') return verdict
-    exchange.observed.push(verdict)
+    const fault = faultVerdict(reading.fault)
+    if (plan.mode === 'enforce') return chain(runChecks(plan.frameChecks, exchange), (verdict) => verdict ?? fault)
+    exchange.observed.push(fault)
     exchange.json = parseBody(exchange.body as Buffer)
   }
   return runChecks(plan.frameChecks, exchange)

@@ -1,24 +1,32 @@
 import type { FaultCode } from '../errors.js'
-import { readStrictJson } from '../prompt/strict-json.js'
+import { readStrictJson, readStrictJsonInTurns, type JsonReading } from '../prompt/strict-json.js'
 import type { Message } from '../upstream/frame-contract.js'
 
 const BOM = '\ufeff'
 const BLANK = new Set([' ', '\t', '\n', '\r'])
 
+/** Longer messages take turns with others. */
+const LONG_TEXT = 64 * 1024
+
 export type MessageReading =
   | { readonly json: unknown, readonly fault?: undefined }
   | { readonly fault: FaultCode }
 
+/** Binary, and nothing that a backend could read as JSON. */
+const NO_JSON: MessageReading = { json: undefined }
+
 /**
  * A WebSocket message as JSON that reads the same to everybody. A text message is meant to be JSON; a binary one is
- * looked at where a backend could read it as JSON. Undefined: binary, and none.
+ * looked at where a backend could read it as JSON.
  */
-export function readMessage ({ data, binary }: Message): MessageReading | undefined {
+export function readMessage ({ data, binary }: Message): MessageReading | Promise<MessageReading> {
   const text = binary ? textOf(data) : data.toString()
-  if (binary && !isBracketed(text)) return undefined
-  const reading = readStrictJson(text)
-  if (reading.fault === undefined) return { json: reading.value }
-  return binary && reading.fault === 'INVALID_JSON' ? undefined : reading
+  if (binary && !isBracketed(text)) return NO_JSON
+  const conclude = (reading: JsonReading): MessageReading => {
+    if (reading.fault === undefined) return { json: reading.value }
+    return binary && reading.fault === 'INVALID_JSON' ? NO_JSON : reading
+  }
+  return text.length <= LONG_TEXT ? conclude(readStrictJson(text)) : readStrictJsonInTurns(text).then(conclude)
 }
 
 /** UTF-8, or UTF-16 in either order of bytes, as parsers of bytes guess it; without the mark in front. */

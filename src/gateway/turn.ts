@@ -34,7 +34,7 @@ export interface Turn {
   /** The runtime in force now; the request keeps the one that it began with. */
   readonly runtime: Runtime
   readonly rooms: Rooms
-  /** The runtime in force whenever it is asked: messages of a WebSocket are judged by the latest. */
+  /** The runtime in force whenever it is asked: messages of a WebSocket are checked by the latest. */
   readonly current: () => Runtime
 }
 

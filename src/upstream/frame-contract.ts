@@ -1,4 +1,4 @@
-/** Between the one who carries a WebSocket's messages and the one who judges them. */
+/** Between the one who carries a WebSocket's messages and the one who checks them. */
 
 /** A data message of the client's: its fragments joined, its compression undone. */
 export interface Message {
@@ -26,15 +26,15 @@ export interface Refused {
  * Looks at each message before it is forwarded; undefined: nothing is against it. Asked for one message at a time; those
  * behind it wait. Should not throw: that ends the connection.
  */
-export type Judge = (message: Message) => Refused | undefined | Promise<Refused | undefined>
+export type FrameCheck = (message: Message) => Refused | undefined | Promise<Refused | undefined>
 
 /** How the messages of one WebSocket are looked at. */
 export interface Inspection {
   /** Of one message, decompressed; a larger one ends the connection with 1009. */
   readonly maxBytes: number
-  readonly judge: Judge
+  readonly check: FrameCheck
   /** Called once the backend has agreed to the WebSocket, with what ends it on both sides. */
   onOpen (end: (closing: Closing) => void): void
-  /** Told of a judge that threw. */
+  /** Told of a check that threw. */
   onDefect (error: unknown): void
 }

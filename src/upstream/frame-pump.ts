@@ -10,7 +10,7 @@ import { Sender, type PerMessageDeflate } from './ws-parts.js'
 const PARTING_MS = 30_000
 /** The same after a goodbye of ours, or when one of them is gone. */
 const LAST_WORDS_MS = 2_000
-/** How long our goodbye waits for a judgement under way, so that its reply comes first. */
+/** How long our goodbye waits for a check under way, so that its reply comes first. */
 const JUDGEMENT_MS = 500
 const DEFECT: Closing = { code: 1011, reason: 'Internal error' }
 
@@ -25,7 +25,7 @@ export interface PumpOptions {
 }
 
 /**
- * Carries a WebSocket between client and backend. The client's messages go one by one, in order, past a judge; the
+ * Carries a WebSocket between client and backend. The client's messages go one by one, in order, past a check; the
  * backend's pass as they come. Neither side is read faster than the other takes it.
  */
 export function pumpFrames (client: Duplex, backend: Duplex, options: PumpOptions): void {
@@ -46,7 +46,7 @@ class FramePump {
   #replying = false
   /** The backend has been told of the end. */
   #concluded = false
-  /** We end it, as soon as the present judgement is there. */
+  /** We end it, as soon as the present check has answered. */
   #due: Closing | undefined
   #parting = false
   #over = false
@@ -84,7 +84,7 @@ class FramePump {
     turns.ask(this.#step)
   }
 
-  /** One step: a message judged, or a piece of the client's stream taken apart. */
+  /** One step: a message checked, or a piece of the client's stream taken apart. */
   readonly #step = (): void => {
     this.#asked = false
     if (this.#over || this.#parting) return this.#messages.discard()
@@ -102,7 +102,7 @@ class FramePump {
 
   #handle (heard: Heard): void {
     switch (heard.kind) {
-      case 'message': return this.#judge(heard.message)
+      case 'message': return this.#check(heard.message)
       case 'ping': return this.#up.ping(heard.data, true)
       case 'pong': return this.#up.pong(heard.data, true)
       case 'close': return this.#conclude(heard.code, heard.reason)
@@ -111,10 +111,10 @@ class FramePump {
     }
   }
 
-  #judge (message: Message): void {
+  #check (message: Message): void {
     this.#judging = true
     try {
-      const answer = this.#options.inspection.judge(message)
+      const answer = this.#options.inspection.check(message)
       if (answer instanceof Promise) answer.then((refused) => { this.#settle(message, refused) }).catch(this.#fail)
       else this.#settle(message, answer)
     } catch (error) {

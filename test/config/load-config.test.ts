@@ -209,7 +209,8 @@ t.test('secrets come from files too, and are shown nowhere', async (t) => {
   const files = { jwt: 'hunter22\n', empty: '', '.env': 'JWT_REFRESH_SECRET_FILE=jwt\nMY_TOKEN_FILE=jwt\n' }
   const text = 'exempt: { users: ["§{MY_TOKEN}"] }'
   const config = await load(t, { env: { JWT_SECRET_FILE: 'jwt' }, files: { ...files, ...policyOf(text) }, policyFile: 'p.yaml' })
-  const secrets = config.document.identity?.flatMap(({ jwt, alias }) => [jwt?.secret ?? [], alias?.jwt?.secret ?? []].flat())
+  const secrets = config.document.identity?.flatMap(({ jwt, alias }) =>
+    [jwt?.secret ?? [], alias?.jwt?.secret ?? []].flat())
   t.strictSame(secrets, ['hunter22', 'hunter22', 'hunter22'])
   t.strictSame(config.document.exempt?.users, ['hunter22'])
   t.notMatch(JSON.stringify([config.variables, config.warnings]), /hunter22/)

@@ -179,6 +179,22 @@ t.test('what does not read the same to everybody is refused; what is no JSON in 
   }
 })
 
+t.test('whatever is in it, a frame is a message: it counts, and nobody who is silenced sends it', async (t) => {
+  const { open, got } = await setUp(t)
+  const ann = await open('ann')
+  const sound = Buffer.from([0, 1, 2, 255])
+  for (let i = 0; i < 4; i++) await ann.ask(sound)
+  t.equal(got.length, 4)
+  t.match(await ann.ask(sound), { type: 'chat', text: /too many/i }, 'the fifth')
+  const bob = await open('bob')
+  for (let i = 0; i < 4; i++) t.match(await bob.ask('no JSON'), { type: 'error', name: 'INVALID_JSON' })
+  t.match(await bob.say('hello'), { type: 'chat', text: /too many/i }, 'what was no JSON has counted')
+  const eve = await open('eve')
+  t.match(await eve.say('jailbreak'), { type: 'chat', text: 'Silent for 5 minutes.' })
+  for (const frame of [sound, 'no JSON']) t.match(await eve.ask(frame), { type: 'chat', text: 'Silent for 5 minutes.' })
+  t.equal(got.length, 4)
+})
+
 t.test('observe mode notes what it would refuse, and forwards it', async (t) => {
   const { product, open, got } = await setUp(t, `mode: observe${POLICY}`)
   const ann = await open('ann')

@@ -7,7 +7,7 @@ const { url, maxBytes } = workerData as { url: string, maxBytes: number }
 const cleanups: (() => unknown)[] = []
 const harness = await startHarness({ teardown: (clean) => { cleanups.push(clean) } }, url, {
   maxBytes,
-  judge: ({ data }) => {
+  check: ({ data }) => {
     const refused = data.includes('no') ? { replies: [`refused ${data.length}`] } : undefined
     return data.includes('w') ? Promise.resolve(refused) : refused
   },

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer, type ClientOptions, type RawData } from 'ws'
-import type { Judge, Message } from '../../src/upstream/frame-contract.js'
+import type { FrameCheck, Message } from '../../src/upstream/frame-contract.js'
 import { startBackend, startTcpBackend, until, type Backend } from '../helpers/backends.js'
 import { rawClient, type RawClient } from '../helpers/raw-client.js'
 import { frameBytes, framesIn } from './frame-bytes.js'
@@ -67,9 +67,9 @@ function texts (socket: WebSocket): string[] {
   return list
 }
 
-const passes: Judge = () => undefined
+const passes: FrameCheck = () => undefined
 /** Against everything that holds `no`. */
-const refusesNo: Judge = ({ data }) => data.includes('no') ? { replies: [`refused ${data.toString()}`] } : undefined
+const refusesNo: FrameCheck = ({ data }) => data.includes('no') ? { replies: [`refused ${data.toString()}`] } : undefined
 
 /** A client of raw frames and what it got behind the 101. */
 async function framer (t: Test, port: number, fields = ''): Promise<RawClient & { frames (): ReturnType<typeof framesIn> }> {
@@ -84,7 +84,7 @@ async function framer (t: Test, port: number, fields = ''): Promise<RawClient & 
 
 t.test('a compressed message is bounded by what it unpacks to, and a bomb is cheap', async (t) => {
   const chat = await startChat(t)
-  const { port } = await startHarness(t, chat.url, { judge: passes, maxBytes: 100_000 })
+  const { port } = await startHarness(t, chat.url, { check: passes, maxBytes: 100_000 })
   const client = await connect(t, port)
   client.send('x'.repeat(100_000))
   t.ok(await until(() => chat.got.length === 1))
@@ -107,7 +107,7 @@ t.test('messages pass in both directions byte for byte, with and without compres
   for (const compression of [true, false]) {
     const chat = await startChat(t, { compression })
     const seen: Message[] = []
-    const { port } = await startHarness(t, chat.url, { judge: (message) => { seen.push(message); return undefined } })
+    const { port } = await startHarness(t, chat.url, { check: (message) => { seen.push(message); return undefined } })
     for (const offered of [true, false]) {
       const client = await connect(t, port, { perMessageDeflate: offered, protocols: ['first', 'second'] })
       t.equal(client.protocol, 'second')
@@ -130,7 +130,7 @@ t.test('messages pass in both directions byte for byte, with and without compres
 
 t.test('a refused message is answered and does not reach the backend; the connection stays', async (t) => {
   const chat = await startChat(t)
-  const { port, seen } = await startHarness(t, chat.url, { judge: refusesNo })
+  const { port, seen } = await startHarness(t, chat.url, { check: refusesNo })
   const client = await connect(t, port)
   const got = texts(client)
   for (const message of ['one', 'no two', 'three', 'no four', 'five']) client.send(message)
@@ -149,12 +149,12 @@ t.test('messages stay in order while a judgement waits, and nothing more is read
   let asked = 0
   let release = () => {}
   const held = new Promise<void>((resolve) => { release = resolve })
-  const judge: Judge = ({ data }) => {
+  const check: FrameCheck = ({ data }) => {
     asked++
     if (data.toString() === 'wait') return held.then(() => undefined)
     return data.toString() === 'later' ? sleep(20).then(() => undefined) : undefined
   }
-  const { port } = await startHarness(t, chat.url, { judge })
+  const { port } = await startHarness(t, chat.url, { check })
   const client = await connect(t, port, { perMessageDeflate: false })
   const got = texts(client)
   client.send('wait')
@@ -174,7 +174,7 @@ t.test('messages stay in order while a judgement waits, and nothing more is read
 
 t.test('fragments, also compressed ones, are one message; pings and pongs pass between them', async (t) => {
   const chat = await startChat(t)
-  const { port } = await startHarness(t, chat.url, { judge: refusesNo })
+  const { port } = await startHarness(t, chat.url, { check: refusesNo })
   const client = await connect(t, port)
   const got = texts(client)
   let pongs = ''
@@ -194,7 +194,7 @@ t.test('fragments, also compressed ones, are one message; pings and pongs pass b
 
 t.test('close codes and reasons pass from the backend too, and the loss of either side ends the other', async (t) => {
   const chat = await startChat(t)
-  const { port, seen } = await startHarness(t, chat.url, { judge: passes })
+  const { port, seen } = await startHarness(t, chat.url, { check: passes })
   const ended = async (then: (peer: WebSocket) => void) => {
     const client = await connect(t, port)
     const closed = once(client, 'close')
@@ -213,7 +213,7 @@ t.test('close codes and reasons pass from the backend too, and the loss of eithe
 
 t.test('what breaks the protocol closes both sides with the code for it, and is not forwarded', async (t) => {
   const chat = await startChat(t)
-  const { port, seen } = await startHarness(t, chat.url, { judge: passes, maxBytes: 1000 })
+  const { port, seen } = await startHarness(t, chat.url, { check: passes, maxBytes: 1000 })
   const deep = Buffer.from('ok')
   const cases: [string, Buffer, number][] = [
     ['no mask', frameBytes('x', { mask: null }), 1002],
@@ -261,7 +261,7 @@ t.test('only compression is offered, and a backend that chooses anything else is
       socket.write(SWITCH.replace('\r\n\r\n', `\r\n${answer}\r\n`))
     })
   })
-  const { port, faults } = await startHarness(t, backend.url, { judge: passes })
+  const { port, faults } = await startHarness(t, backend.url, { check: passes })
   const ask = async (offer: string, chosen: string) => {
     answer = chosen
     const client = await framer(t, port, offer)
@@ -281,7 +281,7 @@ t.test('only compression is offered, and a backend that chooses anything else is
 
 t.test('our goodbye reaches both sides at once, and nothing passes behind it', async (t) => {
   const chat = await startChat(t)
-  const { port, ends, seen } = await startHarness(t, chat.url, { judge: passes })
+  const { port, ends, seen } = await startHarness(t, chat.url, { check: passes })
   const client = await framer(t, port)
   client.socket.write(frameBytes('before'))
   t.ok(await until(() => chat.got.length === 1))
@@ -299,13 +299,13 @@ t.test('our goodbye reaches both sides at once, and nothing passes behind it', a
 
 t.test('our goodbye waits for the answer to a message that is being judged, but not for ever', async (t) => {
   const chat = await startChat(t)
-  let answer = (_: Awaited<ReturnType<Judge>>) => {}
+  let answer = (_: Awaited<ReturnType<FrameCheck>>) => {}
   const { port, ends } = await startHarness(t, chat.url, {
-    judge: () => new Promise((resolve) => { answer = resolve }),
+    check: () => new Promise((resolve) => { answer = resolve }),
   })
   for (const verdict of [{ replies: ['told'] }, undefined, 'never'] as const) {
     const client = await framer(t, port)
-    client.socket.write(frameBytes('judge me'))
+    client.socket.write(frameBytes('check me'))
     const before = answer
     t.ok(await until(() => answer !== before))
     ends.at(-1)?.({ code: 1008, reason: '' })
@@ -318,10 +318,10 @@ t.test('our goodbye waits for the answer to a message that is being judged, but 
   t.same([chat.got, chat.closes.map(([code]) => code)], [[], [1008, 1008, 1008]], 'what passed meanwhile is not forwarded')
 })
 
-t.test('a refusal can end the connection, and a judge that throws does', async (t) => {
+t.test('a refusal can end the connection, and a check that throws does', async (t) => {
   const chat = await startChat(t)
   const { port, defects } = await startHarness(t, chat.url, {
-    judge: ({ data }) => {
+    check: ({ data }) => {
       if (data.toString() === 'throw') throw new Error('defect')
       if (data.toString() === 'reject') return Promise.reject(new Error('late defect'))
       return { replies: ['farewell'], close: { code: 1008, reason: 'banned' } }
@@ -343,7 +343,7 @@ t.test('words of ours come between the backend\'s messages, never within one', a
   const backend = await startTcpBackend(t, (socket) => {
     socket.once('data', () => { backendSide = socket.on('data', () => {}); socket.write(SWITCH) })
   })
-  const { port, ends } = await startHarness(t, backend.url, { judge: refusesNo })
+  const { port, ends } = await startHarness(t, backend.url, { check: refusesNo })
   const client = await framer(t, port)
   const say = (bytes: Buffer) => { backendSide?.write(bytes) }
   const big = frameBytes('b'.repeat(70_000), { mask: null, fin: false })
@@ -381,7 +381,7 @@ t.test('a peer that never answers our goodbye, or stops within a frame, is cut o
   const backend = await startTcpBackend(t, (socket) => {
     socket.once('data', () => { backendSide = socket.on('data', () => {}); socket.write(Buffer.concat([Buffer.from(SWITCH), frameBytes('half', { mask: null, length: 9n })])) })
   })
-  const { port, ends } = await startHarness(t, backend.url, { judge: passes })
+  const { port, ends } = await startHarness(t, backend.url, { check: passes })
   const client = await framer(t, port)
   t.ok(await client.sees('half'))
   ends[0]?.({ code: 1008, reason: '' })
@@ -397,7 +397,7 @@ t.test('bytes that follow the handshake at once, on either side, are messages to
       socket.write(Buffer.concat([Buffer.from(SWITCH), frameBytes('from the backend', { mask: null })]))
     })
   })
-  const { port } = await startHarness(t, backend.url, { judge: refusesNo })
+  const { port } = await startHarness(t, backend.url, { check: refusesNo })
   const first = Buffer.concat([Buffer.from(`${HANDSHAKE}Content-Length: 7\r\n\r\n`), frameBytes('no, not this'), frameBytes('but this', { mask: Buffer.alloc(4) })])
   const client = await rawClient(t, port, first.toString('latin1'))
   t.ok(await client.sees('from the backend'))
@@ -410,7 +410,7 @@ t.test('a backend that does not read stops the client, and a client that does no
   const deafBackend = await startTcpBackend(t, (socket) => {
     socket.once('data', () => { socket.write(SWITCH); socket.pause() })
   })
-  const up = await startHarness(t, deafBackend.url, { judge: () => { judged++; return undefined } })
+  const up = await startHarness(t, deafBackend.url, { check: () => { judged++; return undefined } })
   const client = await framer(t, up.port)
   const piece = frameBytes('x'.repeat(100_000), { opcode: 2 })
   for (let i = 0; i < 400; i++) client.socket.write(piece)
@@ -428,7 +428,7 @@ t.test('a backend that does not read stops the client, and a client that does no
       more()
     })
   })
-  const down = await startHarness(t, talker.url, { judge: passes })
+  const down = await startHarness(t, talker.url, { check: passes })
   const slow = await rawClient(t, down.port)
   slow.socket.pause()
   slow.socket.write(`${HANDSHAKE}\r\n`)
@@ -442,7 +442,7 @@ t.test('a flood of refused messages whose answers nobody reads is not read eithe
   const chat = await startChat(t)
   let judged = 0
   const answer = 'r'.repeat(2_000)
-  const { port } = await startHarness(t, chat.url, { judge: () => { judged++; return { replies: [answer] } } })
+  const { port } = await startHarness(t, chat.url, { check: () => { judged++; return { replies: [answer] } } })
   const client = await framer(t, port)
   client.socket.pause()
   const frame = frameBytes('x')
@@ -460,13 +460,13 @@ t.test('a flood of refused messages whose answers nobody reads is not read eithe
 t.test('a flood of tiny messages leaves the event loop to others', async (t) => {
   const chat = await startChat(t, { echo: false })
   let judged = 0
-  const judge: Judge = () => {
+  const check: FrameCheck = () => {
     judged++
     const end = performance.now() + 0.2
     while (performance.now() < end);
     return { replies: [] }
   }
-  const { port } = await startHarness(t, chat.url, { judge })
+  const { port } = await startHarness(t, chat.url, { check })
   const many = Buffer.concat(Array<Buffer>(1_000).fill(frameBytes('')))
   for (let i = 0; i < 5; i++) (await framer(t, port)).socket.write(many)
   const longest = watchLoop()

@@ -5,7 +5,7 @@ import type { AnswerObserver } from '../../src/exchange.js'
 import type { ClientAddress } from '../../src/identity/contract.js'
 import type { UpstreamRules } from '../../src/policy/contract.js'
 import type { ForwardOptions, OwnHeaders } from '../../src/upstream/contract.js'
-import type { Closing, Judge } from '../../src/upstream/frame-contract.js'
+import type { Closing, FrameCheck } from '../../src/upstream/frame-contract.js'
 import { createForwarder, outboundRules, prepareOutbound } from '../../src/upstream/upstream.js'
 import type { Teardown } from '../helpers/backends.js'
 
@@ -39,7 +39,7 @@ export interface HarnessOptions {
   /** Read the body first, as a body check does. */
   readonly inspect?: boolean
   /** Looks at each message of WebSockets. */
-  readonly judge?: Judge
+  readonly check?: FrameCheck
   /** Of one such message. */
   readonly maxBytes?: number
 }
@@ -65,7 +65,7 @@ export async function startHarness (t: Teardown, url: string, options: HarnessOp
   const seen: Seen[] = []
   const ends: ((closing: Closing) => void)[] = []
   const defects: unknown[] = []
-  const { judge, maxBytes = 1024 * 1024 } = options
+  const { check, maxBytes = 1024 * 1024 } = options
   const rules = upstreamRules(url, options.rules)
   const headerRules = outboundRules(rules, 'drop')
   const forwarder = createForwarder(rules, { log: { error: (details) => { reports.push(details) } } })
@@ -111,8 +111,8 @@ export async function startHarness (t: Teardown, url: string, options: HarnessOp
   app.server.on('upgrade', (request, socket, head) => {
     forwarder.upgrade(request, socket, head, {
       ...jobOf(request, request.url ?? '/'),
-      inspection: judge && {
-        maxBytes, judge, onOpen: (end) => { ends.push(end) }, onDefect: (error) => { defects.push(error) },
+      inspection: check && {
+        maxBytes, check, onOpen: (end) => { ends.push(end) }, onDefect: (error) => { defects.push(error) },
       },
       onFault (fault) {
         faults.push(fault)
