@@ -13,11 +13,11 @@ const harness = await startHarness({ teardown: (clean) => { cleanups.push(clean)
   },
 })
 // What is compiled on the first messages is none of an attacker's.
-let longest = watchLoop()
+let stalls = watchLoop()
 parentPort?.on('message', (asked: string) => {
-  if (asked === 'begin') longest = watchLoop()
+  if (asked === 'begin') stalls = watchLoop()
   else {
-    parentPort?.postMessage({ longest: longest(), defects: harness.defects.length, faults: harness.faults.length })
+    parentPort?.postMessage({ stalls: stalls(), defects: harness.defects.length, faults: harness.faults.length })
     for (const clean of cleanups) clean()
     parentPort?.close()
   }

@@ -6,11 +6,12 @@ const STALL_MS = 5
 interface Stall { readonly from: number, readonly to: number, readonly workedMs: number }
 
 /**
- * Watches how long the event loop is held at most; call the answer to end it and learn how long, in milliseconds. Of
+ * Watches how long the event loop is held; call the answer to end it and learn the longest times, in milliseconds, the
+ * longest first. Of
  * the thread's own work, so that a busy machine does not count, and without the collection of garbage, most of which is
  * that of the tests' own compiler.
  */
-export function watchLoop (): () => number {
+export function watchLoop (): () => readonly number[] {
   const stalls: Stall[] = []
   const collected: PerformanceEntry[] = []
   const observer = new PerformanceObserver((list) => { collected.push(...list.getEntries()) })
@@ -29,7 +30,7 @@ export function watchLoop (): () => number {
     note()
     collected.push(...observer.takeRecords())
     observer.disconnect()
-    return Math.max(0, ...stalls.map((stall) => stall.workedMs - collectedWithin(stall, collected)))
+    return stalls.map((stall) => stall.workedMs - collectedWithin(stall, collected)).sort((a, b) => b - a)
   }
 }
 
