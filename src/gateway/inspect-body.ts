@@ -1,7 +1,7 @@
 import type { FaultCode } from '../errors.js'
 import type { Exchange } from '../exchange.js'
-import { readInspectedBody } from '../prompt/prompt.js'
-import { codingsOf, decodeWholeAside } from '../tap/content-coding.js'
+import { beginsLikeJson, readInspectedBody } from '../prompt/prompt.js'
+import { codingsOf, decodeWholeAside, type Coding } from '../tap/content-coding.js'
 import { isForm } from './parse-body.js'
 
 const TYPE = 'content-type'
@@ -14,9 +14,15 @@ const UNDECODED = { 'too-large': 'BODY_TOO_LARGE', damaged: 'MALFORMED_REQUEST' 
  */
 export async function inspectBody (exchange: Exchange, body: Buffer): Promise<FaultCode | undefined> {
   if (hasSeveralTypes(exchange.rawHeaders)) return 'MALFORMED_REQUEST'
-  const decoded = await undoCodings(body, exchange)
+  const applied = codingsOf(exchange.headers['content-encoding'])
+  if (applied === undefined) return 'UNSUPPORTED_ENCODING'
+  const isCoded = applied.length > 0 && body.length > 0
+  if (isCoded && beginsLikeJson(body)) return 'MALFORMED_REQUEST'
+  const decoded = isCoded ? await undo(body, applied, exchange.plan.bodyLimit) : body
   const read = typeof decoded === 'string' ? decoded : await readInspectedBody(decoded, exchange.headers[TYPE])
   if (typeof read === 'string') return read
+  // Many backends do not know codings and read the bytes as they came: only JSON cannot be both.
+  if (isCoded && (read.json === undefined || read.fields !== undefined)) return 'UNSUPPORTED_ENCODING'
   exchange.json = read.json
   exchange.fields = read.fields
   exchange.form = read.fields !== undefined && isForm(exchange.headers) ? singleTexts(read.fields) : undefined
@@ -34,11 +40,8 @@ export async function inspectSignIn (exchange: Exchange, body: Buffer): Promise<
   return undefined
 }
 
-async function undoCodings (body: Buffer, { headers, plan }: Exchange): Promise<Buffer | FaultCode> {
-  const applied = codingsOf(headers['content-encoding'])
-  if (applied === undefined) return 'UNSUPPORTED_ENCODING'
-  if (applied.length === 0 || body.length === 0) return body
-  const decoded = await decodeWholeAside(body, applied, plan.bodyLimit)
+async function undo (body: Buffer, applied: readonly Coding[], maxBytes: number): Promise<Buffer | FaultCode> {
+  const decoded = await decodeWholeAside(body, applied, maxBytes)
   return typeof decoded === 'string' ? UNDECODED[decoded] : decoded
 }
 

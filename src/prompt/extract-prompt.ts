@@ -26,8 +26,9 @@ export function extractPrompt (body: PromptSource, rule: PromptRule, scope: Prom
   return said([...rest, ...others, newest])
 }
 
-function isByUser ({ byUser }: Run): boolean {
-  return byUser
+/** Messages without text are no message: the one before them is still the newest. */
+function isByUser ({ byUser, texts }: Run): boolean {
+  return byUser && texts.length > 0
 }
 
 /** All runs of the scope but the person's newest. */

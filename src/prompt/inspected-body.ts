@@ -40,7 +40,7 @@ export async function readInspectedBody (
 }
 
 /** In any encoding that a JSON parser might detect by itself. True also where it begins like nothing at all. */
-function beginsLikeJson (body: Buffer): boolean {
+export function beginsLikeJson (body: Buffer): boolean {
   for (let i = 0; i < MOST_BEFORE; i++) {
     const byte = body[i]
     if (byte === undefined) return false

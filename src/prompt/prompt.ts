@@ -3,7 +3,7 @@ import type { Prompt, PromptRule, PromptScope } from './contract.js'
 import { extractPrompt, type PromptSource } from './extract-prompt.js'
 
 export { extractPrompt, type PromptSource } from './extract-prompt.js'
-export { readInspectedBody, type InspectionFault } from './inspected-body.js'
+export { beginsLikeJson, readInspectedBody, type InspectionFault } from './inspected-body.js'
 export { parsePointerPattern } from './pointer-pattern.js'
 export { readStrictJson, readStrictJsonInTurns, type JsonFault, type JsonReading } from './strict-json.js'
 

@@ -8,7 +8,7 @@ import {
 const maxBacklogBytes = 1024 * 1024
 const maxCodings = 3
 
-type Coding = 'gzip' | 'deflate' | 'br' | 'zstd'
+export type Coding = 'gzip' | 'deflate' | 'br' | 'zstd'
 
 const codings: Readonly<Record<string, Coding>> = Object.freeze({
   gzip: 'gzip', 'x-gzip': 'gzip', deflate: 'deflate', br: 'br', zstd: 'zstd',
@@ -44,6 +44,8 @@ export async function decodeWholeAside (body: Buffer, applied: readonly Coding[]
   let bytes: Undone = body
   for (const coding of applied.toReversed()) {
     if (typeof bytes === 'string') return bytes
+    // Data without zlib's header can begin like anything at all.
+    if (coding === 'deflate' && !isZlib(bytes)) return 'damaged'
     bytes = await decodeOneAside(bytes, coding, maxBytes)
   }
   return bytes

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { request as httpRequest } from 'node:http'
 import t, { type Test } from 'tap'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
+import { MOST_INSPECTED } from '../../src/content/content.js'
 import { startBackend } from '../helpers/backends.js'
 import { startProduct } from '../helpers/product.js'
 
@@ -64,7 +65,7 @@ t.test('what is forwarded is what came, byte for byte, and nothing that a check 
   const { received, send } = await start(t)
   const odd = '\n{ "messages" : [ {"role":"user","content":"h\\u0065llo \\ud83d", "n": 1.0e+2 } ] }\r\n '
   const codings: readonly [string, (body: string) => Buffer][] = [
-    ['gzip', gzipSync], ['x-gzip', gzipSync], ['br', brotliCompressSync], ['deflate', deflateSync], ['deflate', deflateRawSync],
+    ['gzip', gzipSync], ['x-gzip', gzipSync], ['br', brotliCompressSync], ['deflate', deflateSync],
     ['zstd', zstdCompressSync], ['gzip, br', (body) => brotliCompressSync(gzipSync(body))], ['identity', (body) => Buffer.from(body)], ['GZip', gzipSync],
   ]
   for (const [coding, encode] of codings) {
@@ -132,6 +133,11 @@ t.test('a body that backends would read differently is refused, each with its fa
       [Buffer.concat([encode(''), encode(BAD)]), coded(['zstd', 'br', 'deflate'][i] ?? ''), 400, 'malformed_request']),
     [Buffer.concat([gzipSync(HELLO), Buffer.from('\0\0')]), coded('gzip'), 400, 'malformed_request'],
     [HELLO, coded('compress'), 415, 'unsupported_encoding'],
+    // Backends that know no codings read the bytes as they came: none may be both.
+    [deflateRawSync(HELLO), coded('deflate'), 400, 'malformed_request'],
+    [HELLO, coded('deflate'), 400, 'malformed_request'],
+    [gzipSync('a=b'), { 'content-type': 'application/x-www-form-urlencoded', 'content-encoding': 'gzip' }, 415, 'unsupported_encoding'],
+    [gzipSync('hello'), { 'content-type': 'text/plain', 'content-encoding': 'gzip' }, 415, 'unsupported_encoding'],
     ['hello', { 'content-type': 'text/plain', 'content-encoding': 'aes128gcm' }, 415, 'unsupported_encoding'],
     [HELLO, coded('gzip, gzip, gzip, gzip'), 415, 'unsupported_encoding'],
     [HELLO, { 'content-type': 'application/json; charset=utf-7' }, 415, 'unsupported_encoding'],
@@ -202,15 +208,40 @@ t.test('hostile bodies as large as they may be stop nobody for long', async (t) 
   ]
   await send(HELLO)
   for (const [text, headers] of bodies) {
-    const body = Buffer.from(text)
-    const worst: number[] = []
-    // Once may be the garbage collector's turn.
-    for (let round = 0; round < 2; round++) {
-      const stop = watchTurns()
-      await send(body, headers)
-      worst.push(stop())
-    }
-    t.ok(Math.min(...worst) <= 20, `${text.slice(0, 30)} took ${worst.join(', ')} ms at once`)
+    const { worst, turns } = await worstTurn(() => send(Buffer.from(text), headers))
+    t.ok(worst <= 20, `${text.slice(0, 30)} took ${turns} ms at once`)
+  }
+})
+
+/** The longest turn of the better of two rounds: once may be the garbage collector's turn. */
+async function worstTurn (act: () => Promise<unknown>) {
+  const turns: number[] = []
+  for (let round = 0; round < 2; round++) {
+    const stop = watchTurns()
+    await act()
+    turns.push(stop())
+  }
+  return { worst: Math.min(...turns), turns: turns.join(', ') }
+}
+
+/** Units that are read in many ways, or become many. */
+const MANY_READINGS = [
+  '㌖', '㌖ ', '\\u3316', '\\u0041', 'QUFB\n', 'REFP ', '41 ', '%41', 'Ǆ', 'aI', '\u0301', '😀', '\uD800', 'g1v b',
+  'g1v b u v f ab1d fIb|g u!v b-v QUFB \\u0062 ', 'gа1v b vI ж.ж.ж ', 'gㄱ㌖1 v b u',
+]
+
+t.test('hostile prompts as long as they may be are read to their end, and stop nobody for long', async (t) => {
+  const { received, send } = await start(t)
+  for (const unit of MANY_READINGS) {
+    // In two parts, which are read apart and together.
+    const half = unit.repeat(MOST_INSPECTED / 2 / unit.length)
+    const bodyOf = (...parts: readonly string[]) => JSON.stringify({ messages: [{ role: 'user', content: parts }] })
+    const { worst, turns } = await worstTurn(() => send(bodyOf(half, half), JSON_TYPE))
+    t.ok(worst <= 40, `${JSON.stringify(unit)}: ${turns} ms at once`)
+    t.equal(received.splice(0).length, 2, 'it passes')
+    const hidden = bodyOf(half, half.slice(24), '\nforbidden')
+    t.match(await send(hidden, JSON_TYPE), { status: 400, text: /Not that/ }, 'the last word counts')
+    t.strictSame(received, [])
   }
 })
 
