@@ -4,7 +4,7 @@
  * CHROMIUM_PATH names a Chromium that is not on the PATH, MONGO_TEST_URI a MongoDB that is there already.
  */
 import { existsSync } from 'node:fs'
-import { catPath, installCat } from './prepare/cheshire-cat.js'
+import { catPath, hasPython, installCat } from './prepare/cheshire-cat.js'
 import { ferretPath, installFerret } from './prepare/ferretdb.js'
 import { findProgram, installPackages } from './prepare/packages.js'
 
@@ -22,7 +22,11 @@ if (missing.length > 0 && !installPackages(missing)) {
 if (!MONGO_TEST_URI && !findProgram('mongod') && !installFerret(ferretPath())) {
   fail('Install mongod yourself, or name a MongoDB in MONGO_TEST_URI.')
 }
-installCat(catPath())
+if (!hasPython()) {
+  process.stderr.write('There is no Python 3.10 with venv: a stand-in takes the place of the real Cheshire Cat.\n')
+} else if (!installCat(catPath())) {
+  fail(`A Cheshire Cat cannot be installed into ${catPath()}: pip needs a package index that it can reach.`)
+}
 
 function fail (advice) {
   process.stderr.write(`That did not work here. ${advice}\n`)

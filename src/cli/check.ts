@@ -105,7 +105,7 @@ function routeTable (routes: readonly RouteEntry[]): string {
       ...one.content === undefined || one.prompt === undefined
         ? []
         : [`content ${one.content.name} (${promptText(one.prompt)})`],
-      ...one.frames ? ['each frame by itself'] : [],
+      ...one.inspectsFrames ? ['each frame by itself'] : [],
       ...one.concurrency === undefined ? [] : [`concurrency ${one.concurrency.name}`],
       ...one.outcomes.map(({ name }) => `outcome ${name}`),
       ...one.account === undefined ? [] : ['banned accounts by e-mail'],

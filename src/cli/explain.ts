@@ -1,10 +1,12 @@
 import type { Command } from 'commander'
+import type { InspectionRule } from '../content/contract.js'
 import type { Limiter, OnFailure } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
-import type { ConcurrencyRule, InspectionRule, Plan, Policy, RouteEntry } from '../policy/contract.js'
+import type { ConcurrencyRule, Plan, Policy, RouteEntry } from '../policy/contract.js'
 import { loadPolicy, type LoadedPolicy } from '../policy/load-policy.js'
 import { createPlanner } from '../policy/plan.js'
 import { createRouteTable } from '../policy/route-table.js'
+import { silencesAnybody, suspendsAnybody } from '../policy/suspending.js'
 import { parseTarget } from '../policy/target.js'
 import { durationText } from './duration-text.js'
 import { actionText, countedText, promptText, refusalText, signText, suspensionsText } from './rule-text.js'
@@ -40,7 +42,7 @@ export function explain ({ config, policy }: LoadedPolicy, method: string, path:
     'Readings of the path, and where each leads:',
     ...readings.map(({ reading, entries }) => `  ${reading}  →  ${names(entries)}`),
     '',
-    `Checks, in order (mode ${plan.mode})${plan.frames ? ', of each frame those from the suspension on' : ''}:`,
+    `Checks, in order (mode ${plan.mode})${plan.frames !== undefined ? ', of each frame those from the suspension on' : ''}:`,
     ...checksOf(policy, plan, config.settings.store.redis !== undefined).map((check, i) => `  ${i + 1}. ${check}`),
     '',
     `A refusal is answered as ${plan.dialectOf('')}.`,
@@ -57,7 +59,7 @@ function checksOf (policy: Policy, plan: Plan, isRedis: boolean): string[] {
     `ban or deny of user or address${bans.enabled ? '' : ' (automatic bans are off: only manual ones hold)'}`,
     ...access.allowUsers.size + access.allowGroups.size > 0 ? ['allowlist'] : [],
     ...plan.identity.length === 0 ? [] : ['who it is, by credentials of this route alone'],
-    ...isSilencing(plan) ? ['suspension: who is suspended is told so, and nothing is counted'] : [],
+    ...suspendsAnybody(policy) && silencesAnybody(plan) ? ['suspension: who is suspended is told so, and nothing is counted'] : [],
     ...plan.browser === undefined
       ? []
       : [`browser only (${plan.browser.level}), violation ${policy.browser.violation}, score ${policy.browser.score}`],
@@ -72,11 +74,6 @@ function checksOf (policy: Policy, plan: Plan, isRedis: boolean): string[] {
     'forward to the backend',
     ...plan.outcomes.map(outcomeText),
   ]
-}
-
-function isSilencing ({ inspections, limiters }: Plan): boolean {
-  return inspections.some(({ content }) => !content.observe) ||
-    limiters.some(({ suspend, observe }) => suspend !== undefined && !observe)
 }
 
 function inspectionTexts ({ prompt, content }: InspectionRule): string[] {

@@ -33,7 +33,8 @@ export function actionText ({ action, severity, violation, score }: ContentCheck
 }
 
 /** How long content suspends: `5m, 15m, 1h; back to the first after 1h of quiet`. */
-export function suspensionsText ({ suspensionsMs, resetAfterMs, resetOn }: ContentRules): string {
+export function suspensionsText ({ suspensionsMs, reset }: ContentRules): string {
+  const { resetAfterMs, resetOn } = reset
   const end = resetOn === 'quiet' ? 'of quiet' : 'of quiet and a message that passes'
   return `${suspensionsMs.map(durationText).join(', ')}; back to the first after ${durationText(resetAfterMs)} ${end}`
 }

@@ -75,7 +75,7 @@ export const CheshireCatPart = Type.Object({
   max_prompt_length: Type.Optional(Count({ description: 'Maximum Prompt Length (characters), 0 = off' })),
   jailbreak_keywords: Type.Optional(List({ description: 'Jailbreak Detection Keywords' })),
   non_alphanumeric_threshold: Type.Optional(Number_({ maximum: 1, description: 'Non-Alphanumeric Character Threshold, 0 = off' })),
-  content_infraction_suspensions_minutes: Type.Optional(List({
+  content_infraction_suspensions_minutes: Type.Optional(Type.Array(Count({ minimum: 1, ...days }), {
     description: 'Progressive Suspension for Content Infractions (minutes)',
   })),
   jailbreak_severity_level: Type.Optional(Count({ maximum: 100, description: 'Jailbreak Infraction Severity Level (0-indexed)' })),

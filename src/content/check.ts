@@ -1,14 +1,13 @@
 /** Is there something against what this message says? */
 import { chain } from '../chain.js'
 import type { Check, Exchange } from '../exchange.js'
-import type { InspectionRule } from '../policy/contract.js'
 import { promptOf } from '../prompt/prompt.js'
 import type { Silence } from '../suspensions/check.js'
-import type { ResetRule } from '../suspensions/contract.js'
 import type { ContentVerdict, Verdict } from '../verdict/verdict.js'
 import type { Violations } from '../violations/violations.js'
-import { inspect } from './content.js'
-import type { ContentCheck, ContentRules } from './contract.js'
+import type { Inspection } from './content.js'
+import type { ContentCheck, ContentRules, InspectionRule } from './contract.js'
+import { inspectInTurns } from './inspect-in-turns.js'
 
 const REFUSED = 400
 const FORBIDDEN = 403
@@ -32,23 +31,35 @@ export interface ContentCheckOptions {
  * observe mode that is noted. Never rejects; what a store fails to do about it does not let the message through.
  */
 export function createContentCheck (options: ContentCheckOptions): Check {
-  return (exchange) => {
-    if (exchange.exempt) return undefined
-    for (const { prompt: rule, content } of options.inspections) {
-      const { hit, flags } = inspect(promptOf(exchange, rule, content.scope), content)
-      for (const { check } of flags) options.flagged(exchange, check)
-      if (hit === undefined) continue
-      const { check } = hit
-      if (!content.observe) return refuse(exchange, { check, rules: content }, options)
-      exchange.observed.push(contentVerdict(check))
-    }
-    return undefined
+  const runFrom = (exchange: Exchange, index: number): ReturnType<Check> => {
+    const rule = options.inspections[index]
+    if (rule === undefined) return undefined
+    const { prompt, content } = rule
+    return chain<Inspection, Verdict | undefined>(
+      inspectInTurns(promptOf(exchange, prompt, content.scope), content),
+      (inspection) => judge(exchange, { inspection, rules: content }, options) ?? runFrom(exchange, index + 1)
+    )
   }
+  return (exchange) => exchange.exempt ? undefined : runFrom(exchange, 0)
+}
+
+interface Judged {
+  readonly inspection: Inspection
+  readonly rules: ContentRules
+}
+
+function judge (exchange: Exchange, { inspection, rules }: Judged, options: ContentCheckOptions): ReturnType<Check> {
+  const { hit, flags } = inspection
+  for (const { check } of flags) options.flagged(exchange, check)
+  if (hit === undefined) return undefined
+  if (!rules.observe) return refuse(exchange, { check: hit.check, rules }, options)
+  exchange.observed.push(contentVerdict(hit.check))
+  return undefined
 }
 
 interface Broken {
   readonly check: ContentCheck
-  readonly rules: ContentRules
+  readonly rules: InspectionRule['content']
 }
 
 /** The message counts as sent: in the limiters behind this check and for the quiet time. */
@@ -56,7 +67,7 @@ function refuse (exchange: Exchange, hit: Broken, options: ContentCheckOptions):
   const { check, rules } = hit
   options.charge(exchange)
   if (check.action === 'suspend') return suspend(exchange, hit, options)
-  options.silence?.note(exchange, { refused: true, reset: resetOf(rules) })
+  options.silence?.note(exchange, { refused: true, reset: rules.reset })
   return check.action === 'score' ? score(exchange, check, options) : contentVerdict(check)
 }
 
@@ -67,7 +78,7 @@ function suspend (exchange: Exchange, { check, rules }: Broken, { silence }: Con
     message: check.message ?? rules.messages.blocked,
     severity: check.severity,
     durationsMs: rules.suspensionsMs,
-    reset: resetOf(rules),
+    reset: rules.reset,
   })
   return chain<Verdict | undefined, Verdict>(suspended, (verdict) => verdict ?? contentVerdict(check))
 }
@@ -89,8 +100,4 @@ function contentVerdict ({ name: rule, kind, action, message }: ContentCheck): C
     message: own ?? (kind === 'length' ? TOO_LONG : NOT_ACCEPTED),
     check: kind,
   }
-}
-
-function resetOf ({ resetAfterMs, resetOn }: ContentRules): ResetRule {
-  return { resetAfterMs, resetOn }
 }

@@ -1,4 +1,5 @@
-import type { Prompt, PromptScope } from '../prompt/contract.js'
+import type { Prompt, PromptRule, PromptScope } from '../prompt/contract.js'
+import type { ResetRule } from '../suspensions/contract.js'
 
 /** What happens to a message against which a check has something. */
 export type ContentAction =
@@ -69,6 +70,12 @@ export interface Normalisation {
   readonly encoded: boolean
 }
 
+/** What is said there, and what is checked of it. */
+export interface InspectionRule {
+  readonly prompt: PromptRule
+  readonly content: ContentRules
+}
+
 /** The compiled `content` rules of one name. */
 export interface ContentRules {
   readonly name: string
@@ -78,15 +85,11 @@ export interface ContentRules {
   readonly checks: readonly ContentCheck[]
   /** Of the first, second, … infraction, milliseconds; the last stays. */
   readonly suspensionsMs: readonly number[]
-  /** Quiet time after which the level is 0 again. */
-  readonly resetAfterMs: number
   /** `clean-message` as the plugin does it: only a clean message after the quiet time resets. */
-  readonly resetOn: 'quiet' | 'clean-message'
+  readonly reset: ResetRule
   readonly messages: {
     /** Of a content suspension, with `{minutes}`. */
     readonly blocked: string
-    /** Of a rate suspension, with `{minutes}`. */
-    readonly limited: string
   }
   readonly observe: boolean
 }

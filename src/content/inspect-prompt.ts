@@ -1,11 +1,11 @@
-import type { Prompt } from '../prompt/contract.js'
+import type { Prompt, PromptMessage } from '../prompt/contract.js'
 import type { InspectedPrompt, Normalisation } from './contract.js'
 import { readingsOf } from './normalise/readings.js'
 import { spellOut } from './normalise/undecided.js'
 
 /** A prompt with its readings, each made when it is first asked for, at most once. */
 export function inspectPrompt (prompt: Prompt, normalise: Normalisation): InspectedPrompt {
-  const plain = once(() => prompt.map((parts) => parts.join('\n')))
+  const plain = once(() => prompt.map(plainly))
   const readings = once(() => prompt.flatMap((message) => readingsOf(message, normalise)))
   const spellings = once(() => readings().flatMap(spellOut))
   return {
@@ -14,6 +14,11 @@ export function inspectPrompt (prompt: Prompt, normalise: Normalisation): Inspec
     get readings () { return readings() },
     get spellings () { return spellings() },
   }
+}
+
+/** A message as it was sent, its parts on lines of their own. */
+export function plainly (message: PromptMessage): string {
+  return message.join('\n')
 }
 
 function once<T> (make: () => T): () => T {

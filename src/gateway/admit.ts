@@ -28,7 +28,7 @@ export interface AdmitOptions {
 export function admit (
   request: IncomingMessage, options: AdmitOptions
 ): Exchange | FaultCode | Promise<Exchange | FaultCode> {
-  const { runtime, url } = options
+  const { runtime, url, upgrade } = options
   const method = request.method as string
   if (method === 'TRACE' || method === 'CONNECT') return 'METHOD_REFUSED'
   // Which of two would a backend believe (RFC 9112 §3.2)?
@@ -38,7 +38,7 @@ export function admit (
   const matched = isPreflight(request) ? NO_ENTRIES : runtime.table.match(method, target.path)
   if (matched === undefined) return 'MALFORMED_TARGET'
   const asked = identityRequest(request, target, matched)
-  const plan = runtime.planner.planOf(matched.entries)
+  const plan = upgrade ? runtime.planner.handshakePlanOf(matched.entries) : runtime.planner.planOf(matched.entries)
   const identifier = runtime.identifier.withSources(plan.identity)
   const identity = identifier.identify(asked, identifier.clientOf(asked))
   // A banned credential could hide among many, or behind a header that comes twice.

@@ -7,10 +7,10 @@ import type { Identifier } from '../identity/contract.js'
 import { createForgiveness, type Forgiveness } from '../limits/forgiveness.js'
 import { observeCountedAnswers } from '../limits/limits.js'
 import { createOutcomeObserver } from '../outcomes/outcomes.js'
-import type { PlanParts, Policy, Requirements } from '../policy/contract.js'
+import type { MessageRules, PlanParts, Policy, Requirements } from '../policy/contract.js'
 import type { Silence } from '../suspensions/check.js'
 import { observing } from './guard.js'
-import { messageInOneStep, messageInTwoSteps, silenceOf, type MessageChecks } from './message-checks.js'
+import { messageInOneStep, messageInTwoSteps, silenceOf, silenceUnder, type MessageChecks } from './message-checks.js'
 import type { Rooms } from './rooms.js'
 
 /** A sign-in, or a body with a token in it, that is larger is none of a person's. */
@@ -29,6 +29,7 @@ export interface AssemblyOptions {
 /** What a request goes through, in the order of CONTRACT §4. */
 export function assembleChecks (options: AssemblyOptions): (requirements: Requirements) => PlanParts {
   const banned = banChecks(options)
+  const silence = silenceUnder(options)
   const lateChecks = options.policy.mode === 'enforce' ? banned : []
   return (requirements) => {
     const { readsBody } = options.identifier.withSources(requirements.identity)
@@ -36,53 +37,64 @@ export function assembleChecks (options: AssemblyOptions): (requirements: Requir
     const identityInBody = readsBody && requirements.entries.length > 0
     const bodyLimit = bodyLimitOf(requirements, options, identityInBody)
     const forgiveness = forgivenessOf(requirements, options)
-    const reading = { bodyLimit, identityInBody, forgiveness }
-    const { known, message: { before, behind } } = messageChecks(requirements, options, reading)
-    const rest = { lateChecks, bodyLimit, observers: observers(requirements, options, forgiveness) }
-    if (requirements.frames) {
-      const head = [...banned, ...known]
-      return { ...rest, headChecks: head, bodyChecks: [], frameChecks: [...head, ...before, ...behind] }
-    }
+    const silenced = { ...options, silence }
+    const known = knownChecks(requirements, silenced)
+    const isReadBetween = requirements.accounts.length > 0 || (bodyLimit > 0 && !identityInBody)
+    const { before, behind } = messageChecks(requirements, { ...silenced, forgiveness, isReadBetween })
     return {
-      ...rest,
+      lateChecks,
+      bodyLimit,
+      observers: observers(requirements, options, forgiveness),
       headChecks: [...banned, ...identityInBody ? [] : [...known, ...before]],
       bodyChecks: [
         ...identityInBody ? [...banned, ...known, ...before] : [],
         ...accountChecks(requirements, options),
         ...behind,
       ],
-      frameChecks: [],
+      frameChecks: requirements.frames === undefined
+        ? []
+        : [...banned, ...known, ...frameChecks(requirements.frames, silenced)],
     }
   }
 }
 
-interface Reading {
-  readonly bodyLimit: number
-  readonly identityInBody: boolean
-  readonly forgiveness: Forgiveness | undefined
+interface Silenced extends AssemblyOptions {
+  /** Undefined: nothing in this policy suspends. */
+  readonly silence: Silence | undefined
 }
 
-/** Who may come at all, and what his message goes through. */
-function messageChecks (
-  requirements: Requirements, options: AssemblyOptions, { bodyLimit, identityInBody, forgiveness }: Reading
-): { readonly known: readonly Check[], readonly message: MessageChecks } {
-  const { frames, accounts, inspections } = requirements
-  const asked = { ...options, requirements, forgiveness, concurrency: frames ? undefined : options.concurrency }
-  const silence = silenceOf(asked)
-  // With nothing to be read or asked between them, limiters and slots are one step of the store.
-  const isOneStep = accounts.length + inspections.length === 0 && (identityInBody || frames || bodyLimit === 0)
-  return {
-    known: [...allowChecks(requirements, options), ...browserChecks(requirements, options, silence)],
-    message: isOneStep ? { before: messageInOneStep(asked, silence), behind: [] } : messageInTwoSteps(asked, silence),
-  }
+interface Around extends Silenced {
+  readonly forgiveness: Forgiveness | undefined
+  /** Something is read or asked between the head and the slots. */
+  readonly isReadBetween: boolean
+}
+
+/** With nothing between them, limiters and slots are one step of the store. */
+function messageChecks (rules: MessageRules, { isReadBetween, ...around }: Around): MessageChecks {
+  const asked = { ...around, rules, silence: silenceOf(rules, around.silence) }
+  return isReadBetween || rules.inspections.length > 0
+    ? messageInTwoSteps(asked)
+    : { before: messageInOneStep(asked), behind: [] }
+}
+
+/** Every frame counts. */
+function frameChecks (rules: MessageRules, options: Silenced): Check[] {
+  const { before, behind } = messageChecks(rules, { ...options, forgiveness: undefined, isReadBetween: false })
+  return [...before, ...behind]
+}
+
+/** Who may come at all. */
+function knownChecks (requirements: Requirements, { silence, ...options }: Silenced): Check[] {
+  const { frames } = requirements
+  const own = silenceOf(requirements, silence) ?? (frames && silenceOf(frames, silence))
+  return [...allowChecks(requirements, options), ...browserChecks(requirements, options, own)]
 }
 
 /** 0: no check wants to see the body. A body that carries messages may be large, one that only signs somebody in not. */
 function bodyLimitOf (
   requirements: Requirements, { policy, identifier }: AssemblyOptions, identityInBody: boolean
 ): number {
-  const { accounts, concurrency, inspections, frames } = requirements
-  if (frames) return 0
+  const { accounts, concurrency, inspections } = requirements
   if (inspections.length > 0) return policy.maxInspectedBody
   if (accounts.length > 0) return Math.min(LARGEST_SIGN_IN, policy.maxInspectedBody)
   const holdsMessages = identifier.readsBody || concurrency.some((rule) => rule.stream?.repeat !== undefined)

@@ -81,7 +81,7 @@ function createFrameCheck (handshake: Exchange, { runtime, current, rooms }: Fra
 function check (exchange: Exchange, reading: MessageReading): ReturnType<typeof runChecks> {
   const { plan } = exchange
   if (reading.fault === undefined) exchange.json = reading.json
-  else if (plan.prompts.length > 0) {
+  else if ((plan.frames?.inspections.length ?? 0) > 0) {
     const fault = faultVerdict(reading.fault)
     if (plan.mode === 'enforce') return chain(runChecks(plan.frameChecks, exchange), (verdict) => verdict ?? fault)
     exchange.observed.push(fault)

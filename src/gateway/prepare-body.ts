@@ -37,7 +37,7 @@ function isWanted (exchange: Exchange, { readsBody }: Identifier): boolean {
 
 /** Who says it does not matter. A handshake says nothing yet. */
 function hasPrompts ({ plan, upgrade }: Exchange): boolean {
-  return plan.prompts.length > 0 && !upgrade
+  return plan.inspections.length > 0 && !upgrade
 }
 
 /** Where what is said counts, the backend must not read it otherwise. Observe mode reads what it can. */

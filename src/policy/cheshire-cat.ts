@@ -4,13 +4,25 @@ import type { DocumentPath, Report } from './compile.js'
 
 const PRESET = 'cheshire-cat'
 const MINUTE_MS = 60_000
-/** What the block sets. */
+/** What the block sets; the preset has their shape. */
 const CONTENT = 'default'
 const LIMITER = 'catRate'
-/** Of the checks of that content, in their order: the key of the block that each comes from. */
-const CHECK_KEYS = ['max_prompt_length', 'jailbreak_keywords', 'non_alphanumeric_threshold'] as const
-/** Longer ones would never end. */
-const MOST_MINUTES = 5_256_000
+
+type Setting = keyof CheshireCatDocument
+
+/** Of each kind of check, the key without which it is none, and the setting that it comes from. */
+const OWN_KEYS: Partial<Record<ContentCheckDocument['kind'], readonly [keyof ContentCheckDocument, Setting]>> = {
+  length: ['max', 'max_prompt_length'],
+  keywords: ['list', 'jailbreak_keywords'],
+  nonAlphanumeric: ['above', 'non_alphanumeric_threshold'],
+}
+/** Where else a setting can turn out to be wrong, or to be missing. */
+const PLACES: Readonly<Record<string, Setting>> = {
+  [`limiters.${LIMITER}.max`]: 'rate_limit_max_messages',
+  [`limiters.${LIMITER}.window`]: 'rate_limit_window_minutes',
+  [`limiters.${LIMITER}.onExceed.suspend`]: 'rate_limit_suspension_minutes',
+  [`content.${CONTENT}.suspensions`]: 'content_infraction_suspensions_minutes',
+}
 
 interface Expanded {
   readonly document: PolicyDocument
@@ -19,98 +31,81 @@ interface Expanded {
 }
 
 /**
- * The settings of the replaced plugin (reference cheshire-cat-plugin.md, "Settings and defaults") as the rules that
- * they stand for. What the policy says of these rules itself outranks the block.
+ * The settings of the replaced plugin (reference cheshire-cat-plugin.md, "Settings and defaults") as members of the
+ * rules that they stand for. Those that the rules have already outrank the block.
  */
 export function expandCheshireCat (document: PolicyDocument, report: Report): Expanded {
   const { cheshireCat: block, limiters, content } = document
   if (block === undefined) return { document, report }
   if (document.preset !== PRESET) {
     report(['cheshireCat'], `a block for another preset than ${JSON.stringify(document.preset ?? 'librechat')}`, `preset: ${PRESET}`)
+    return { document, report }
   }
-  const { [CONTENT]: rules } = content ?? {}
   return {
     document: {
       ...document,
       limiters: { ...limiters, [LIMITER]: limiterOf(block, limiters?.[LIMITER]) },
-      content: { ...content, [CONTENT]: contentOf(block, { written: rules, report }) },
+      content: { ...content, [CONTENT]: contentOf(block, content?.[CONTENT]) },
     },
-    report: rules?.checks === undefined ? blaming(report) : report,
+    report: (path, ...told) => { report(blamed(path, document), ...told) },
   }
 }
 
+/** Its words are those of the content rules. */
 function limiterOf (block: CheshireCatDocument, written: LimiterDocument = {}): LimiterDocument {
-  const { rate_limit_suspension_minutes: suspension = 30, user_limited_message: message } = block
   return {
-    enabled: block.enable_rate_limit ?? true,
-    key: ['user'],
-    anonymous: 'ip',
-    max: block.rate_limit_max_messages ?? 30,
-    window: (block.rate_limit_window_minutes ?? 60) * MINUTE_MS,
-    algorithm: 'sliding-window',
-    persist: true,
-    after: 'content',
+    ...known<LimiterDocument>({
+      enabled: block.enable_rate_limit,
+      max: block.rate_limit_max_messages,
+      window: inMs(block.rate_limit_window_minutes),
+    }),
     ...written,
-    onExceed: { suspend: suspension * MINUTE_MS, ...message !== undefined && { message }, ...written.onExceed },
+    onExceed: { ...known({ suspend: inMs(block.rate_limit_suspension_minutes) }), ...written.onExceed },
   }
 }
 
-interface Surroundings {
-  /** What the policy says of the rules itself. */
-  readonly written: ContentDocument | undefined
-  readonly report: Report
-}
-
-function contentOf (block: CheshireCatDocument, { written = {}, report }: Surroundings): ContentDocument {
+function contentOf (block: CheshireCatDocument, written: ContentDocument = {}): ContentDocument {
   const { user_blocked_message: blocked, user_limited_message: limited } = block
   return {
-    enabled: block.enable_rate_limit ?? true,
-    checks: checksOf(block),
-    suspensions: durationsOf(block, report),
-    resetAfter: (block.infraction_reset_minutes ?? 60) * MINUTE_MS,
+    ...known<ContentDocument>({
+      enabled: block.enable_rate_limit,
+      suspensions: block.content_infraction_suspensions_minutes?.map((minutes) => minutes * MINUTE_MS),
+      resetAfter: inMs(block.infraction_reset_minutes),
+    }),
     ...written,
-    messages: { ...blocked !== undefined && { blocked }, ...limited !== undefined && { limited }, ...written.messages },
+    ...written.checks && { checks: written.checks.map((check) => checkOf(block, check)) },
+    messages: { ...known({ blocked, limited }), ...written.messages },
   }
 }
 
-/** Each punishes, as theirs do; words are matched as words, which theirs are not. */
-function checksOf (block: CheshireCatDocument): ContentCheckDocument[] {
-  const list = (block.jailbreak_keywords ?? []).flatMap((text) => text.split('\n')).map((text) => text.trim())
-  return [
-    { kind: 'length', max: block.max_prompt_length ?? 0, action: 'suspend' },
-    {
-      kind: 'keywords',
-      enabled: list.length > 0,
-      list: list.filter((text) => text !== ''),
-      match: 'word',
-      action: 'suspend',
-      severity: block.jailbreak_severity_level ?? 0,
-    },
-    { kind: 'nonAlphanumeric', above: block.non_alphanumeric_threshold ?? 0, plain: true, action: 'suspend' },
-  ]
+/** A check that says itself what it looks for is somebody else's. */
+function checkOf (block: CheshireCatDocument, check: ContentCheckDocument): ContentCheckDocument {
+  const [key, setting] = OWN_KEYS[check.kind] ?? []
+  if (key === undefined || setting === undefined || check[key] !== undefined) return check
+  if (key !== 'list') return { ...check, ...known({ [key]: block[setting] }) }
+  const list = (block.jailbreak_keywords ?? [])
+    .flatMap((text) => text.split('\n')).map((text) => text.trim()).filter((text) => text !== '')
+  return { enabled: list.length > 0, ...known({ severity: block.jailbreak_severity_level }), ...check, list }
 }
 
-function durationsOf ({ content_infraction_suspensions_minutes: list }: CheshireCatDocument, report: Report): number[] {
-  if (list === undefined) return [5, 15, 60].map((minutes) => minutes * MINUTE_MS)
-  const path = ['cheshireCat', 'content_infraction_suspensions_minutes']
-  const expected = `numbers of minutes from 1 to ${MOST_MINUTES}`
-  if (list.length === 0) report(path, 'an empty list', expected)
-  return list.map((text, index) => {
-    const minutes = Number(text)
-    const isFit = text.trim() !== '' && minutes >= 1 && minutes <= MOST_MINUTES
-    if (!isFit) report([...path, index], JSON.stringify(text), expected)
-    return minutes * MINUTE_MS
-  })
+function inMs (minutes: number | undefined): number | undefined {
+  return minutes === undefined ? undefined : minutes * MINUTE_MS
 }
 
-function blaming (report: Report): Report {
-  return (path, ...told) => { report(blamed(path), ...told) }
+/** What is not set leaves no key behind. */
+function known<T> (values: { readonly [Key in keyof T]: T[Key] | undefined }): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T
 }
 
-function blamed (path: DocumentPath): DocumentPath {
-  const [part, name, key, index, ...rest] = path
-  if (part !== 'content' || name !== CONTENT || key !== 'checks') return path
-  const written = CHECK_KEYS[Number(index)]
-  // Behind `list` stands the index of the keyword.
-  return written === undefined ? path : ['cheshireCat', written, ...rest.slice(1)]
+/** Where the rules themselves say nothing, the block said it. */
+function blamed (path: DocumentPath, { content }: PolicyDocument): DocumentPath {
+  const setting = PLACES[path.join('.')]
+  if (setting !== undefined) return ['cheshireCat', setting]
+  const [part, name, list, index, key, ...rest] = path
+  if (part !== 'content' || name !== CONTENT || list !== 'checks') return path
+  const check = content?.[CONTENT]?.checks?.[Number(index)]
+  const [own, written] = (check && OWN_KEYS[check.kind]) ?? []
+  return own === key && written !== undefined && check?.[own as keyof ContentCheckDocument] === undefined
+    ? ['cheshireCat', written, ...rest]
+    : path
 }

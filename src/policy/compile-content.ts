@@ -50,9 +50,8 @@ function compileRules (name: string, entry: ContentDocument, { document, report 
     normalise,
     checks: named(name, checks),
     suspensionsMs,
-    resetAfterMs: entry.resetAfter ?? RESET_AFTER_MS,
-    resetOn: entry.resetOn ?? 'quiet',
-    messages: { blocked: entry.messages?.blocked ?? BLOCKED, limited: entry.messages?.limited ?? LIMITED },
+    reset: { resetAfterMs: entry.resetAfter ?? RESET_AFTER_MS, resetOn: entry.resetOn ?? 'quiet' },
+    messages: { blocked: entry.messages?.blocked ?? BLOCKED },
     observe: entry.mode === 'observe',
   }
 }

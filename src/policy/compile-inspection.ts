@@ -20,14 +20,14 @@ export interface InspectionContext {
 /** What is said on a route, what is checked of it, and whether it comes in frames. */
 export function compileInspection (
   entry: RouteDocument, context: InspectionContext
-): Pick<RouteEntry, 'prompt' | 'content' | 'frames'> {
+): Pick<RouteEntry, 'prompt' | 'content' | 'inspectsFrames'> {
   const { path, report } = context
   const prompt = entry.prompt === undefined ? undefined : compilePrompt(entry.prompt, [...path, 'prompt'], report)
   const content = contentOf(entry, context)
   if (entry.content !== undefined && prompt === undefined) {
     report([...path, 'prompt'], 'nothing', `where the text stands that content "${entry.content}" looks at`)
   }
-  return { prompt, content, frames: compileFrames(entry, context) }
+  return { prompt, content, inspectsFrames: compileFrames(entry, context) }
 }
 
 function contentOf (
@@ -53,10 +53,11 @@ function compileFrames (entry: RouteDocument, { path, methods, report }: Inspect
   return true
 }
 
-/** A limiter that suspends without words of its own takes those of the route's content rules. */
-export function inWordsOf (content: ContentRules | undefined, limiter: Limiter, document: PolicyDocument): Limiter {
+/** A limiter that suspends without words of its own takes those of the route's content rules, be they on or off. */
+export function inWordsOf (entry: RouteDocument, limiter: Limiter, { content, limiters }: PolicyDocument): Limiter {
   const { name, suspend } = limiter
-  const isWritten = document.limiters?.[name]?.onExceed?.message !== undefined
-  if (content === undefined || suspend === undefined || isWritten) return limiter
-  return { ...limiter, suspend: { ...suspend, message: withNumbers(content.messages.limited, limiter) } }
+  const words = content?.[entry.content ?? '']?.messages?.limited
+  const isWritten = limiters?.[name]?.onExceed?.message !== undefined
+  if (words === undefined || suspend === undefined || isWritten) return limiter
+  return { ...limiter, suspend: { ...suspend, message: withNumbers(words, limiter) } }
 }

@@ -47,7 +47,7 @@ function compileRoute (entry: RouteDocument, index: number, rules: Known): Route
     authRequired: entry.auth === 'required',
     identity: compileIdentity(entry.identity, { path: [...path, 'identity'], report, warnings }),
     browserOnly: entry.browserOnly ?? 'off',
-    limiters: limitersOf(entry, path, rules).map((one) => inWordsOf(inspection.content, one, document)),
+    limiters: limitersOf(entry, path, rules).map((one) => inWordsOf(entry, one, document)),
     forgiveMs: entry.forgive ?? 0,
     outcomes: outcomesOf(entry, path, rules),
     concurrency: concurrencyOf(entry.concurrency, [...path, 'concurrency'], rules),

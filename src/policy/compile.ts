@@ -35,10 +35,10 @@ export function compilePolicy (written: PolicyDocument, reportWritten: Report): 
   const outcomes = compileOutcomes(document, report)
   const content = compileContent(document, report)
   const routes = compileRoutes(document, { limiters, concurrency, outcomes, content, report, warnings })
-  const users = [...limiters.values()].filter((limiter) => limiter.key.includes('user'))
+  const users = [...limiters.values()].filter(({ key, anonymous }) => key.includes('user') && anonymous === 'skip')
   if (identity.length === 0 && users.length + concurrency.size > 0) {
     warnings.push(`no identity source is active: ${users.length + concurrency.size} user limits do nothing, ` +
-      'set JWT_SECRET (and JWT_REFRESH_SECRET) to the values of the chat app')
+      'set the secrets that its sources name (JWT_SECRET, JWT_REFRESH_SECRET, …) to the values of the chat app')
   }
   const policy: Policy = {
     preset,

@@ -1,6 +1,6 @@
 import type { Check, ObserveAnswer } from '../exchange.js'
 import type { AccountRule } from '../accounts/contract.js'
-import type { ContentRules } from '../content/contract.js'
+import type { ContentRules, InspectionRule } from '../content/contract.js'
 import type { ClientRules, IdentitySource } from '../identity/contract.js'
 import type { Limiter, LimiterKey, OnFailure } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
@@ -87,19 +87,25 @@ export interface RouteEntry {
   /** Checks of what is said; only where there is a prompt. */
   readonly content: ContentRules | undefined
   /** Each text frame of the client's on this route's WebSocket is a message: limited and checked by itself. */
-  readonly frames: boolean
+  readonly inspectsFrames: boolean
   readonly reply: DialectName
   readonly mode: PolicyMode | undefined
 }
 
-/** What is said there, and what is checked of it. */
-export interface InspectionRule {
-  readonly prompt: PromptRule
-  readonly content: ContentRules
+/** What one message goes through, be it a request or a frame. */
+export interface MessageRules {
+  /** Each limiter once; those of entries that only observe are marked so. */
+  readonly limiters: readonly Limiter[]
+  readonly concurrency: readonly ConcurrencyRule[]
+  /**
+   * Each content rule once for each place in which the entries look for prompts. Where there are any, a body must read
+   * the same to us and to the backend.
+   */
+  readonly inspections: readonly InspectionRule[]
 }
 
 /** What the entries of a plan ask together: the strictest of each, every rule once, in matching order. */
-export interface Requirements {
+export interface Requirements extends MessageRules {
   /** Empty: nothing but the ban check. */
   readonly entries: readonly RouteEntry[]
   readonly mode: PolicyMode
@@ -107,19 +113,13 @@ export interface Requirements {
   /** The routes' own credentials. */
   readonly identity: readonly IdentitySource[]
   readonly browser: { readonly level: 'ua' | 'strict', readonly observe: boolean } | undefined
-  /** Each limiter once; those of entries that only observe are marked so. */
-  readonly limiters: readonly Limiter[]
   /** 0 unless all entries forgive; then the shortest. */
   readonly forgiveMs: number
   readonly outcomes: readonly OutcomeRule[]
-  readonly concurrency: readonly ConcurrencyRule[]
   readonly releases: readonly ReleaseRule[]
   readonly accounts: readonly AccountRule[]
-  /** Each content rule once for each place in which the entries look for prompts. */
-  readonly inspections: readonly InspectionRule[]
-  /** Where the prompts stand that something looks at: such a body must read the same to us and to the backend. */
-  readonly prompts: readonly PromptRule[]
-  readonly frames: boolean
+  /** What each frame is asked, by the entries that look at frames; undefined: none does. */
+  readonly frames: MessageRules | undefined
   readonly login: boolean
 }
 
@@ -134,7 +134,7 @@ export interface PlanParts {
   /** The body is read before `bodyChecks`, up to so many bytes; 0: it is not read. */
   readonly bodyLimit: number
   readonly observers: readonly ObserveAnswer[]
-  /** What each frame goes through where frames are messages; empty elsewhere. The handshake passes the others. */
+  /** What each frame goes through where frames are messages; empty elsewhere. */
   readonly frameChecks: readonly Check[]
 }
 

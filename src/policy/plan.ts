@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import type { AccountRule } from '../accounts/contract.js'
+import type { InspectionRule } from '../content/contract.js'
 import type { Limiter } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
 import type {
-  ConcurrencyRule, DialectName, InspectionRule, Plan, PlanParts, Policy, PolicyMode, ReleaseRule, Requirements,
+  ConcurrencyRule, DialectName, MessageRules, Plan, PlanParts, Policy, PolicyMode, ReleaseRule, Requirements,
   RouteEntry,
 } from './contract.js'
 
@@ -14,41 +15,58 @@ const KEPT_COMBINATIONS = 1000
 export interface Planner {
   /** The plan for the entries that the readings of a target led to. Each combination is compiled once. */
   planOf (entries: readonly RouteEntry[]): Plan
+  /**
+   * The same for a WebSocket handshake: entries that look at frames ask of each frame, and not of the handshake, what
+   * they ask of a message. Other entries of the combination ask it of the handshake, as of any request.
+   */
+  handshakePlanOf (entries: readonly RouteEntry[]): Plan
 }
+
+type Assemble = (requirements: Requirements) => PlanParts
+type Occasion = 'request' | 'handshake'
 
 /**
  * Merges entries into plans. Where readings of one target lead to different entries, the checks of all apply,
  * each limiter once, so that no spelling is a way around one of them.
  * `assemble` turns what they ask into checks; it is called once for each combination.
  */
-export function createPlanner (policy: Policy, assemble: (requirements: Requirements) => PlanParts): Planner {
-  const plans = new LRUCache<string, Plan>({ max: KEPT_COMBINATIONS })
-  const single: (Plan | undefined)[] = []
-  const compile = (entries: readonly RouteEntry[]) => makePlan(policy, entries, assemble)
-  const empty = compile([])
+export function createPlanner (policy: Policy, assemble: Assemble): Planner {
+  const planOf = createPlanOf((entries) => makePlan(policy, merge(policy, entries, 'request'), assemble))
+  const handshakePlanOf = createPlanOf((entries) => makePlan(policy, merge(policy, entries, 'handshake'), assemble))
   return {
-    planOf: (entries) => {
-      if (entries.length === 0) return empty
-      if (entries.length === 1) {
-        const [entry] = entries as [RouteEntry]
-        single[entry.index] ??= compile(entries)
-        return single[entry.index] as Plan
-      }
-      const key = entries.map((entry) => entry.index).join(',')
-      let plan = plans.get(key)
-      if (plan === undefined) {
-        plan = compile(entries)
-        plans.set(key, plan)
-      }
-      return plan
-    },
+    planOf,
+    handshakePlanOf: (entries) =>
+      entries.some(({ inspectsFrames }) => inspectsFrames) ? handshakePlanOf(entries) : planOf(entries),
   }
 }
 
-function makePlan (
-  policy: Policy, entries: readonly RouteEntry[], assemble: (requirements: Requirements) => PlanParts
-): Plan {
-  const requirements = merge(policy, entries)
+function createPlanOf (compile: Planner['planOf']): Planner['planOf'] {
+  const plans = new LRUCache<string, Plan>({ max: KEPT_COMBINATIONS })
+  const single: (Plan | undefined)[] = []
+  let empty: Plan | undefined
+  return (entries) => {
+    const [first] = entries
+    if (first === undefined) {
+      empty ??= compile(entries)
+      return empty
+    }
+    if (entries.length === 1) {
+      const plan = single[first.index] ?? compile(entries)
+      single[first.index] = plan
+      return plan
+    }
+    const key = entries.map((entry) => entry.index).join(',')
+    let plan = plans.get(key)
+    if (plan === undefined) {
+      plan = compile(entries)
+      plans.set(key, plan)
+    }
+    return plan
+  }
+}
+
+function makePlan (policy: Policy, requirements: Requirements, assemble: Assemble): Plan {
+  const { entries } = requirements
   const dialects = new Map<string, DialectName>()
   for (const entry of [...entries].reverse()) {
     const rules = [...entry.limiters, entry.concurrency, ...entry.content?.checks ?? []]
@@ -63,8 +81,10 @@ function makePlan (
   })
 }
 
-function merge (policy: Policy, entries: readonly RouteEntry[]): Requirements {
+function merge (policy: Policy, entries: readonly RouteEntry[], occasion: Occasion): Requirements {
   const active = entries.filter((entry) => modeOf(entry, policy) !== 'off')
+  const framed = active.filter(({ inspectsFrames }) => inspectsFrames)
+  const asking = occasion === 'request' ? active : active.filter(({ inspectsFrames }) => !inspectsFrames)
   const observes = (entry: RouteEntry) => modeOf(entry, policy) === 'observe'
   return {
     entries,
@@ -72,16 +92,21 @@ function merge (policy: Policy, entries: readonly RouteEntry[]): Requirements {
     authRequired: active.some((entry) => entry.authRequired),
     identity: active.flatMap((entry) => entry.identity),
     browser: mergeBrowser(active, observes),
-    limiters: mergeRules<Limiter>(active, (entry) => entry.limiters, observes),
+    ...mergeMessage(asking, observes),
+    frames: framed.length === 0 ? undefined : mergeMessage(framed, observes),
     forgiveMs: active.length === 0 ? 0 : Math.min(...active.map(({ forgiveMs }) => forgiveMs)),
     outcomes: mergeRules<OutcomeRule>(active, (entry) => entry.outcomes, observes),
-    concurrency: mergeRules<ConcurrencyRule>(active, (entry) => entry.concurrency ?? [], observes),
     releases: active.flatMap((entry): ReleaseRule[] => entry.releases === undefined ? [] : [entry.releases]),
     accounts: active.flatMap((entry): AccountRule[] => entry.account === undefined ? [] : [entry.account]),
-    inspections: active.flatMap(inspectionOf(observes)),
-    prompts: active.flatMap(({ prompt, content }) => content === undefined ? [] : prompt ?? []),
-    frames: active.some((entry) => entry.frames),
     login: active.some((entry) => entry.login),
+  }
+}
+
+function mergeMessage (entries: readonly RouteEntry[], observes: (entry: RouteEntry) => boolean): MessageRules {
+  return {
+    limiters: mergeRules<Limiter>(entries, (entry) => entry.limiters, observes),
+    concurrency: mergeRules<ConcurrencyRule>(entries, (entry) => entry.concurrency ?? [], observes),
+    inspections: entries.flatMap(inspectionOf(observes)),
   }
 }
 

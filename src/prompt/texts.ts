@@ -15,9 +15,18 @@ export function addTexts (texts: string[], value: unknown, depth = 0): void {
     for (const part of value) addTexts(texts, part, depth + 1)
     return
   }
+  const isPlain = isPlainData(value)
   for (const name of Object.keys(value)) {
-    if (isTextMember(name)) addTexts(texts, Reflect.get(value, name), depth + 1)
+    if (isTextMember(name) || (isPlain && isSameName(name, 'data'))) addTexts(texts, Reflect.get(value, name), depth + 1)
+    // Where it is a text, Anthropic's documents carry it so; base64 of images and PDFs is none.
+    if (isSameName(name, 'source') && isPlainData(Reflect.get(value, name))) addTexts(texts, Reflect.get(value, name), depth + 1)
   }
+}
+
+/** `{ type: 'text', data: … }` */
+function isPlainData (value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.keys(value).some((name) => isSameName(name, 'type') && Reflect.get(value, name) === 'text')
 }
 
 function isTextMember (name: string): boolean {

@@ -18,9 +18,9 @@ const TYPES: Readonly<Record<number, string>> = {
 /** Errors of the Anthropic API, streaming or not: one that comes before the stream is plain JSON there too. */
 export const anthropic: Dialect = {
   readsBody: () => false,
-  render: (verdict, { requestId, now }) => jsonReply(verdict.status, {
+  render: (verdict, { requestId }) => jsonReply(verdict.status, {
     type: 'error',
-    error: { type: typeOf(verdict.status), message: messageOf(verdict, now) },
+    error: { type: typeOf(verdict.status), message: messageOf(verdict) },
     request_id: requestId,
   }, [['request-id', requestId], ...retryHint(verdict)]),
 }

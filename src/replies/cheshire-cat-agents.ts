@@ -26,7 +26,7 @@ function wantsStream ({ body }: ReplyContext): boolean {
 }
 
 function messageReply (verdict: Verdict, context: ReplyContext): Reply {
-  const text = messageOf(verdict, context.now)
+  const text = messageOf(verdict)
   const result = taskResult(text)
   if (!wantsStream(context)) return jsonReply(200, result)
   const timestamp = Math.floor(context.now / 1000)
@@ -60,7 +60,7 @@ function taskResult (text: string) {
 
 function faultReply (verdict: FaultVerdict, context: ReplyContext): Reply {
   const { requestId, now } = context
-  const message = messageOf(verdict, now)
+  const message = messageOf(verdict)
   if (!wantsStream(context)) return jsonReply(verdict.status, { detail: message, requestId })
   const timestamp = Math.floor(now / 1000)
   return streamReply([

@@ -16,7 +16,7 @@ const SOCKET = /\/ws\/([^/]+)\/?$/
 export const cheshireCat: Dialect = {
   readsBody: () => false,
   render: (verdict, context) => verdict.kind === 'fault'
-    ? jsonReply(verdict.status, { detail: { error: messageOf(verdict, context.now) }, requestId: context.requestId })
+    ? jsonReply(verdict.status, { detail: { error: messageOf(verdict) }, requestId: context.requestId })
     : jsonReply(200, chatMessage(verdict, context)),
   renderFrames: (verdict, context) => [
     JSON.stringify(verdict.kind === 'fault' ? errorFrame(verdict, context) : chatMessage(verdict, context))
@@ -25,7 +25,7 @@ export const cheshireCat: Dialect = {
 
 /** `CatMessage` of the Cat's `convo/messages.py`; older clients read `content`, newer ones `text`. */
 function chatMessage (verdict: Verdict, context: ReplyContext) {
-  const text = messageOf(verdict, context.now)
+  const text = messageOf(verdict)
   return {
     type: 'chat',
     user_id: userOf(context),
@@ -45,8 +45,8 @@ function chatMessage (verdict: Verdict, context: ReplyContext) {
   }
 }
 
-function errorFrame (verdict: FaultVerdict, { now, requestId }: ReplyContext) {
-  return { type: 'error', name: verdict.code, description: messageOf(verdict, now), requestId }
+function errorFrame (verdict: FaultVerdict, { requestId }: ReplyContext) {
+  return { type: 'error', name: verdict.code, description: messageOf(verdict), requestId }
 }
 
 /** What the client calls itself, told back to itself; nothing is counted by it. */

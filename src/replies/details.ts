@@ -7,8 +7,6 @@ import type { ReplyContext } from './contract.js'
 /** Sentence for a limiter that has no text of its own. */
 const LIMIT_MESSAGE = 'You have sent too many requests. Please try again in {retryAfterSeconds} seconds.'
 
-const CLOCK_SLACK_MS = 1000
-
 /** Ends LibreChat's session in the browser: without it the page would go on asking for fresh tokens. */
 export const EXPIRED_REFRESH_COOKIE =
   'refreshToken=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Strict'
@@ -31,14 +29,13 @@ export function librechatDetails (verdict: Verdict, context: ReplyContext): Reco
  * What makes LibreChat's own client show the sentence and nothing else. It knows none of these types, and would print
  * the whole JSON; of a `google_error`, which outranks the type, it prints `info` as it stands (its `Error.tsx`).
  */
-export function shownInfo (verdict: Verdict, now: number): Record<string, unknown> {
+export function shownInfo (verdict: Verdict): Record<string, unknown> {
   if (verdict.kind !== 'content' && verdict.kind !== 'suspension') return {}
-  return { code: 'google_error', info: messageOf(verdict, now) }
+  return { code: 'google_error', info: messageOf(verdict) }
 }
 
 /** The sentence for the person, with its numbers filled in. */
-export function messageOf (verdict: Verdict, now: number): string {
-  if (verdict.kind === 'suspension') return verdict.message.replaceAll('{minutes}', String(minutesLeft(verdict, now)))
+export function messageOf (verdict: Verdict): string {
   if (verdict.kind !== 'limit' || verdict.message !== '') return verdict.message
   return LIMIT_MESSAGE.replace('{retryAfterSeconds}', String(retryAfterSeconds(verdict.retryAfterMs ?? 0)))
 }
@@ -89,15 +86,6 @@ function suspensionDetails (verdict: SuspensionVerdict) {
     expiresAt: new Date(verdict.until).toISOString(),
     ...retryDetails(verdict),
   }
-}
-
-/**
- * Rounded up: whoever waits that long is not early (the replaced plugin could say "0 minutes"). A new suspension counts
- * from its store's clock, which may be a moment ahead of ours; five minutes must not read as six for that.
- */
-function minutesLeft ({ until, retryAfterMs, isNew }: SuspensionVerdict, now: number): number {
-  const leftMs = (retryAfterMs ?? until - now) - (isNew ? CLOCK_SLACK_MS : 0)
-  return Math.max(1, Math.ceil(leftMs / 60_000))
 }
 
 /** A refusal that booked nothing shows zeroes: its readers expect the members. */

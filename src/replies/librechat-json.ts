@@ -7,9 +7,9 @@ export const librechatJson: Dialect = {
   readsBody: () => false,
   expiredCookie: EXPIRED_REFRESH_COOKIE,
   render: (verdict, context) => jsonReply(verdict.status, {
-    message: messageOf(verdict, context.now),
+    message: messageOf(verdict),
     ...librechatDetails(verdict, context),
-    ...shownInfo(verdict, context.now),
+    ...shownInfo(verdict),
     requestId: context.requestId,
   }),
 }

@@ -17,7 +17,7 @@ export const librechatSse: Dialect = {
   expiredCookie: EXPIRED_REFRESH_COOKIE,
   render: (verdict, context) => {
     if (verdict.kind !== 'non-browser') return streamReply(deniedMessage(verdict, context))
-    return streamReply([streamEvent({ message: messageOf(verdict, context.now) }, 'error')])
+    return streamReply([streamEvent({ message: messageOf(verdict) }, 'error')])
   },
 }
 
@@ -51,8 +51,8 @@ function deniedMessage (verdict: Verdict, context: ReplyContext): string[] {
 /** The client finds the violation in the text of the failed answer, as JSON; of a ban no more than that it is one. */
 function detailsText (verdict: Verdict, context: ReplyContext): string {
   if (verdict.kind === 'ban') return JSON.stringify({ type: 'ban' })
-  const details = { ...librechatDetails(verdict, context), ...shownInfo(verdict, context.now) }
-  return JSON.stringify({ ...details, message: messageOf(verdict, context.now), requestId: context.requestId })
+  const details = { ...librechatDetails(verdict, context), ...shownInfo(verdict) }
+  return JSON.stringify({ ...details, message: messageOf(verdict), requestId: context.requestId })
 }
 
 function senderOf (body: Readonly<Record<string, unknown>>): string {

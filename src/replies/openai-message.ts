@@ -28,7 +28,7 @@ export const openaiMessage: Dialect = {
     const { body } = context
     if (chat === undefined || body === undefined) return openai.render(verdict, context)
     return chat({
-      text: messageOf(verdict, context.now), model: echoOf(body['model'], LONGEST_MODEL) ?? 'unknown', body, context,
+      text: messageOf(verdict), model: echoOf(body['model'], LONGEST_MODEL) ?? 'unknown', body, context,
     })
   },
 }

@@ -7,8 +7,8 @@ import { retryHint } from './retry-hint.js'
 /** Errors of the OpenAI API, streaming or not: its clients throw them as their own classes, by status. */
 export const openai: Dialect = {
   readsBody: () => false,
-  render: (verdict, { requestId, now }) => jsonReply(verdict.status, {
-    error: { message: messageOf(verdict, now), ...kindOf(verdict), param: null },
+  render: (verdict, { requestId }) => jsonReply(verdict.status, {
+    error: { message: messageOf(verdict), ...kindOf(verdict), param: null },
     ...(verdict.kind === 'fault' ? { requestId } : {}),
   }, retryHint(verdict)),
 }

@@ -9,14 +9,14 @@ const OURS = 'urn:portcullis:problem:'
 /** RFC 9457 problem details. */
 export const problem: Dialect = {
   readsBody: () => false,
-  render: (verdict, { requestId, now }) => ({
+  render: (verdict, { requestId }) => ({
     status: verdict.status,
     headers: [['content-type', 'application/problem+json; charset=utf-8']],
     body: JSON.stringify({
       type: typeOf(verdict),
       title: titleOf(verdict),
       status: verdict.status,
-      detail: messageOf(verdict, now),
+      detail: messageOf(verdict),
       requestId,
       ...membersOf(verdict),
       ...(verdict.retryAfterMs === undefined ? {} : { retryAfterSeconds: retryAfterSeconds(verdict.retryAfterMs) }),

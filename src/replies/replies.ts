@@ -82,6 +82,6 @@ function commonHeaders (verdict: Verdict, { dialect }: RenderOptions): Reply['he
 
 /** For backends that have no form for it: the members that LibreChat's clients know, as JSON. */
 function plainFrame (verdict: Verdict, context: ReplyContext): string {
-  const message = messageOf(verdict, context.now)
+  const message = messageOf(verdict)
   return JSON.stringify({ message, ...librechatDetails(verdict, context), requestId: context.requestId })
 }

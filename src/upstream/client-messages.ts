@@ -11,6 +11,10 @@ const MOST_FRAGMENTS = 16 * 1024
 /** Pieces that one frame may come in. */
 const MOST_PIECES = 64 * 1024
 
+/** How long a client may take over a message, as over the body of a request. */
+const MESSAGE_DEADLINE_MS = 30_000
+const TOO_SLOW: Closing = { code: 1008, reason: 'The message was not finished in time.' }
+
 /** Close codes of what `ws` finds wrong; anything else it names is 1002, and what zlib does is 1007. */
 const CODES: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_UTF8: 1007,
@@ -37,6 +41,8 @@ export interface ClientMessagesOptions {
   readonly deflate: PerMessageDeflate | undefined
   /** There is something to take, or to read. */
   readonly wake: () => void
+  /** Milliseconds that a message may take. */
+  readonly deadlineMs?: number
 }
 
 /** Takes the client's stream apart, a small piece at a time and only when asked to, so that little ever waits. */
@@ -50,6 +56,8 @@ export class ClientMessages {
   #deaf = false
   #ended = false
   #released = false
+  /** Runs while a message is begun and not finished. */
+  #deadline: NodeJS.Timeout | undefined
 
   constructor (client: Duplex, options: ClientMessagesOptions) {
     const { maxBytes, deflate, wake } = options
@@ -99,6 +107,7 @@ export class ClientMessages {
 
   /** Gives back what the compression holds, once it is at rest. */
   release (): void {
+    clearTimeout(this.#deadline)
     this.#released = true
     this.#deaf = true
     if (!this.#busy) this.#options.deflate?.cleanup()
@@ -115,8 +124,25 @@ export class ClientMessages {
     this.#deaf = true
   }
 
+  /** What is not finished is held in memory, unpacked: for a while only, and while it is the client whom we wait for. */
+  #watchDeadline (): void {
+    const { _state: state, _fragmented: fragmented, _bufferedBytes: waiting } = this.#receiver
+    if (state === 0 && fragmented === 0 && waiting === 0) {
+      clearTimeout(this.#deadline)
+      this.#deadline = undefined
+    } else this.#deadline ??= setTimeout(this.#late, this.#options.deadlineMs ?? MESSAGE_DEADLINE_MS).unref()
+  }
+
+  readonly #late = (): void => {
+    this.#deadline = undefined
+    const isOurs = this.#busy || this.#client.readableLength > 0 || this.#heard.length > 0
+    if (isOurs) this.#watchDeadline()
+    else if (!this.#released) this.#last({ kind: 'broken', closing: TOO_SLOW })
+  }
+
   readonly #taken = (): void => {
     this.#busy = false
+    if (!this.#deaf) this.#watchDeadline()
     if (this.#released) this.release()
     else this.#options.wake()
   }

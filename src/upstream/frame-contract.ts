@@ -32,6 +32,8 @@ export type FrameCheck = (message: Message) => Refused | undefined | Promise<Ref
 export interface Inspection {
   /** Of one message, decompressed; a larger one ends the connection with 1009. */
   readonly maxBytes: number
+  /** Milliseconds from the first byte of a message to its last; a slower one ends the connection with 1008. */
+  readonly deadlineMs?: number
   readonly check: FrameCheck
   /** Called once the backend has agreed to the WebSocket, with what ends it on both sides. */
   onOpen (end: (closing: Closing) => void): void

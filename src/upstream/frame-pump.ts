@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { ClientMessages, type Heard } from './client-messages.js'
 import { Downstream } from './downstream.js'
 import type { Closing, Inspection, Message, Refused } from './frame-contract.js'
-import { Turns } from './turns.js'
+import { Turns } from '../turns.js'
 import type { Outcome } from './watch.js'
 import { Sender, type PerMessageDeflate } from './ws-parts.js'
 
@@ -53,13 +53,15 @@ class FramePump {
   #limit: NodeJS.Timeout | undefined
 
   constructor (client: Duplex, backend: Duplex, options: PumpOptions) {
-    const { inspection: { maxBytes }, deflate } = options
+    const { inspection: { maxBytes, deadlineMs }, deflate } = options
     this.#client = client
     this.#backend = backend
     this.#options = options
     this.#down = new Downstream(client)
     this.#up = new Sender(backend, {})
-    this.#messages = new ClientMessages(client, { maxBytes, deflate, wake: this.#wake })
+    this.#messages = new ClientMessages(client, {
+      maxBytes, deflate, wake: this.#wake, ...deadlineMs !== undefined && { deadlineMs },
+    })
     client.on('error', ignore).on('close', () => { this.#gone(client, backend) })
     client.on('drain', () => { backend.resume(); this.#wake() })
     backend.on('error', ignore).on('close', () => { this.#gone(backend, client) })

@@ -13,6 +13,10 @@ declare module 'ws' {
     on (event: 'ping' | 'pong', listener: (data: Buffer) => void): this
     on (event: 'conclude', listener: (code: number, reason: Buffer) => void): this
     on (event: 'error', listener: (error: Error) => void): this
+    /** Not promised by `ws`, and nowhere else to be learnt: all three are 0 where nothing is begun. */
+    readonly _bufferedBytes: number
+    readonly _fragmented: number
+    readonly _state: number
   }
 
   export interface ReceiverOptions {

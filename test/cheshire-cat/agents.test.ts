@@ -26,8 +26,10 @@ interface Said {
 }
 
 const model = await startModelServer(t)
-if (!hasRealCat()) t.comment('No Python with venv: a stand-in takes the place of the real Cheshire Cat.')
-const cat = await (hasRealCat() ? startRealCat(t, model.baseUrl) : startStandInCat(t, model.baseUrl))
+const isReal = hasRealCat()
+const cat = await (isReal ? startRealCat(t, model.baseUrl) : startStandInCat(t, model.baseUrl))
+/** What answers in these tests, for their names. */
+const BEHIND = isReal ? 'the real Cat' : 'a stand-in: no Python with venv here, so NOT the real Cat'
 
 function startGateway (t: Test, policy = 'version: 1\n'): Promise<Product> {
   const env = { PORTCULLIS_PRESET: 'cheshire-cat', CCAT_JWT_SECRET: CAT_SECRET, GATEWAY_TRUST_PROXY: 'loopback' }
@@ -63,7 +65,7 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 const shapes = ({ values }: Said) =>
   [...new Map(values.map((one) => [one['type'], `${String(one['type'])}: ${Object.keys(one).join(' ')}`])).values()]
 
-t.test('a message passes, whole and as a stream, and the Cat\'s answer comes as it is', async (t) => {
+t.test(`a message passes, whole and as a stream, and the Cat's answer comes as it is (${BEHIND})`, async (t) => {
   const { url } = await startGateway(t)
   const before = model.asked.length
   t.match(await say(url, { text: 'Good day', headers: bearer(catToken(ALICE)) }), { status: 200, text: ANSWER })
@@ -72,7 +74,7 @@ t.test('a message passes, whole and as a stream, and the Cat\'s answer comes as 
   t.strictSame(model.asked.slice(before), ['Good day', 'And you?'])
 })
 
-t.test('a jailbreak is answered in the chat, its model is not called, and the next message is silenced', async (t) => {
+t.test(`a jailbreak is answered in the chat, its model is not called, and the next message is silenced (${BEHIND})`, async (t) => {
   const { url, clock } = await startGateway(t)
   const before = model.asked.length
   const headers = bearer(catToken(HATTER))
@@ -86,7 +88,7 @@ t.test('a jailbreak is answered in the chat, its model is not called, and the ne
   t.equal((await say(url, { text: 'Tea?', headers })).text, ANSWER, 'the time is over')
 })
 
-t.test('our answers have the shape of the Cat\'s, and its own types take them', async (t) => {
+t.test(`our answers have the shape of the Cat's, and its own types take them (${BEHIND})`, async (t) => {
   const { url } = await startGateway(t)
   const theirs = await say(url, { text: 'Good day', stream: true, headers: bearer(catToken(ALICE)) })
   const plain = await say(url, { text: JAILBREAK, headers: bearer(catToken(HATTER)) })
@@ -95,13 +97,13 @@ t.test('our answers have the shape of the Cat\'s, and its own types take them', 
   t.equal(ours.type, theirs.type)
   t.equal(ours.text, BLOCKED(60))
   const events = ours.values.map((value) => ['event', value] as const)
-  if (!hasRealCat()) return
+  if (!isReal) return
   const verdicts = await cat.verdicts([['task', plain.values[0]], ...events, ['task', { messages: 'none' }]])
   t.strictSame(verdicts.slice(0, -1), ['taken', ...events.map(() => 'taken')])
   t.match(verdicts.at(-1), /validation error/, 'they do look')
 })
 
-t.test('too long and too odd a message suspends for a growing time', async (t) => {
+t.test(`too long and too odd a message suspends for a growing time (${BEHIND})`, async (t) => {
   const { url, clock } = await startGateway(t)
   const headers = bearer(catToken(QUEEN))
   const wait = [5, 15, 60, 60]
@@ -112,7 +114,7 @@ t.test('too long and too odd a message suspends for a growing time', async (t) =
   }
 })
 
-t.test('whoever is silenced stays so however he spells his token', async (t) => {
+t.test(`whoever is silenced stays so however he spells his token (${BEHIND})`, async (t) => {
   const { url } = await startGateway(t)
   const token = catToken(HATTER)
   await say(url, { text: JAILBREAK, headers: bearer(token) })
@@ -125,7 +127,7 @@ t.test('whoever is silenced stays so however he spells his token', async (t) => 
   }
 })
 
-t.test('the key of a whole site names nobody: with it the address counts', async (t) => {
+t.test(`the key of a whole site names nobody: with it the address counts (${BEHIND})`, async (t) => {
   const { url } = await startGateway(t)
   const from = (address: string) => ({ ...bearer(SITE_KEY), 'x-forwarded-for': address, user_id: `someone at ${address}` })
   t.equal((await say(url, { text: JAILBREAK, headers: from('203.0.113.1') })).text, BLOCKED(60))
@@ -134,7 +136,7 @@ t.test('the key of a whole site names nobody: with it the address counts', async
   t.equal((await say(url, { text: 'Good day', headers: from('203.0.113.2') })).text, ANSWER, 'another visitor of that site')
 })
 
-t.test('the number of messages is limited as the plugin\'s own settings say', async (t) => {
+t.test(`the number of messages is limited as the plugin's own settings say (${BEHIND})`, async (t) => {
   const policy = 'version: 1\ncheshireCat: { rate_limit_max_messages: 2, rate_limit_suspension_minutes: 10 }\n'
   const { url, clock } = await startGateway(t, policy)
   const headers = bearer(catToken(QUEEN))
@@ -147,8 +149,8 @@ t.test('the number of messages is limited as the plugin\'s own settings say', as
 })
 
 // The stand-in has no page.
-if (hasRealCat()) {
-  t.test('on the Cat\'s own page the refusal is read where its answers are', async (t) => {
+if (isReal) {
+  t.test(`on the Cat's own page the refusal is read where its answers are (${BEHIND})`, async (t) => {
     const { url } = await startGateway(t)
     const context = await (await startChromium(t)).newContext()
     await context.addCookies([{ name: 'access_token', value: catToken(HATTER), url }])

@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
 import { freePort, until } from '../helpers/backends.js'
 import { end, watch } from '../helpers/redis.js'
+import { catPath, hasPython } from '../prepare/cheshire-cat.js'
 import { CAT_SECRET } from './tokens.js'
 
-/** Where `test/prepare/cheshire-cat.js` puts it. */
-const HOME = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'portcullis-tests', 'cheshire-cat-ai-2.0.23')
+const HOME = catPath()
 export const SITE_KEY = 'the-key-of-the-whole-site'
 /** A Cat that does not answer within this time will not. */
 const READY_MS = 60_000
@@ -44,9 +44,11 @@ export interface RealCat {
   verdicts (values: ReadonlyArray<readonly ['task' | 'event', unknown]>): Promise<string[]>
 }
 
-/** Whether `node test/prepare.js` found a Python to install it with. */
+/** Whether there should be one: wherever there is a Python to install it with. Throws where it is not installed then. */
 export function hasRealCat (): boolean {
-  return existsSync(HOME)
+  if (existsSync(HOME)) return true
+  if (!hasPython()) return false
+  throw new Error(`There is a Python, but no Cheshire Cat in ${HOME}: run node test/prepare.js.`)
 }
 
 /** A Cheshire Cat 2.x with a model at `modelUrl`, on SQLite in a folder of its own; gone with the test. */

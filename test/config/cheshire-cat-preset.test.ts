@@ -50,7 +50,7 @@ t.test('the twelve settings have the plugin\'s defaults', async (t) => {
     durationMs: 1_800_000, message: 'You have sent too many messages. Please wait {minutes} minutes before sending new messages.',
   })
   t.match(content, {
-    scope: 'last', suspensionsMs: [300_000, 900_000, 3_600_000], resetAfterMs: 3_600_000, resetOn: 'quiet',
+    scope: 'last', suspensionsMs: [300_000, 900_000, 3_600_000], reset: { resetAfterMs: 3_600_000, resetOn: 'quiet' },
     messages: {
       blocked: 'Your account has been temporarily suspended for {minutes} minutes due to a content policy violation.',
     },
@@ -83,7 +83,7 @@ cheshireCat:
   user_limited_message: Slowly, {minutes}.
 `)
   t.match(limiter, { max: 5, windowMs: 600_000, suspend: { durationMs: 420_000, message: 'Slowly, {minutes}.' } })
-  t.match(content, { suspensionsMs: [60_000, 120_000], resetAfterMs: 5_400_000, messages: { blocked: 'Hush for {minutes}.' } })
+  t.match(content, { suspensionsMs: [60_000, 120_000], reset: { resetAfterMs: 5_400_000 }, messages: { blocked: 'Hush for {minutes}.' } })
   t.match(content?.checks, [{ kind: 'length' }, { kind: 'keywords', severity: 1 }])
   t.equal(content?.checks.length, 2, 'a threshold of 0 is no check')
   const off = await rulesOf(t, 'version: 1\ncheshireCat: { enable_rate_limit: false }\n')

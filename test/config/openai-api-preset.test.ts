@@ -57,9 +57,14 @@ t.test('a prompt is found wherever the API puts it, and refused in the API\'s ow
     const error = { message: String, type: String, param: null }
     t.match(await ask(path, body), { status: 400, body: { error } }, JSON.stringify(body))
   }
-  t.match(await ask('/v1/messages', { messages: [{ role: 'user', content: [{ type: 'text', text }] }] }),
-    { status: 400, body: { type: 'error', error: { type: String, message: String } } })
+  const documents = [{ title: text }, { context: text }, { source: { type: 'content', content: [{ type: 'text', text }] } }]
+  for (const part of [{ type: 'text', text }, ...documents.map((one) => ({ type: 'document', ...one }))]) {
+    t.match(await ask('/v1/messages', { messages: [{ role: 'user', content: [part] }] }),
+      { status: 400, body: { type: 'error', error: { type: String, message: String } } }, JSON.stringify(part))
+  }
   t.strictSame(seen, [])
+  const image = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'QUJD'.repeat(99_999) } }
+  t.equal((await ask('/v1/messages', { messages: [{ role: 'user', content: [image] }] })).status, 200, 'an image is no text')
   const chat = async (messages: readonly object[]) => (await ask('/v1/chat/completions', { messages })).status
   t.equal(await chat([{ role: 'user', content: text }, ...turns.toReversed()]), 200, 'said before')
   t.equal(await chat([{ role: 'system', content: text }, ...turns]), 200, 'not said by the person')

@@ -7,6 +7,7 @@ import { createNonAlphanumericCheck } from '../../src/content/checks/non-alphanu
 import { createPatternCheck, patternMistake } from '../../src/content/checks/pattern.js'
 import { inspect, MOST_INSPECTED } from '../../src/content/content.js'
 import type { ContentCheck, ContentRules, FindInPrompt, Normalisation } from '../../src/content/contract.js'
+import { inspectInTurns, MOST_AT_ONCE } from '../../src/content/inspect-in-turns.js'
 import { inspectPrompt } from '../../src/content/inspect-prompt.js'
 import { createAutomaton } from '../../src/content/keywords/automaton.js'
 import { readingsOf } from '../../src/content/normalise/readings.js'
@@ -142,8 +143,8 @@ test('patterns are looked for in the message and in what it reads as', (t) => {
 const check = (kind: ContentCheck['kind'], action: ContentCheck['action'], find: FindInPrompt): ContentCheck =>
   ({ name: `test.${kind}`, kind, action, severity: undefined, message: undefined, violation: 'content_violation', score: 1, find })
 const rules = (...checks: ContentCheck[]): ContentRules => ({
-  name: 'test', scope: 'last', normalise: ALL, checks, suspensionsMs: [1], resetAfterMs: 1, resetOn: 'quiet',
-  messages: { blocked: '', limited: '' }, observe: false,
+  name: 'test', scope: 'last', normalise: ALL, checks, suspensionsMs: [1], reset: { resetAfterMs: 1, resetOn: 'quiet' },
+  messages: { blocked: '' }, observe: false,
 })
 
 test('the first check that does more than flag decides', (t) => {
@@ -170,6 +171,25 @@ test('a prompt too long to be looked at is refused, and its tail is never skippe
   const own = check('length', 'suspend', createLengthCheck({ max: 10 }))
   t.equal(inspect([[hidden], [hidden]], rules(refuse, own)).hit?.check, own, 'the policy\'s own length comes first')
   t.end()
+})
+
+test('a long prompt is inspected in turns, and what is said of it is the same', async (t) => {
+  const word = check('keywords', 'refuse', keywords(['DAN', 'jailbreak']))
+  const flag = check('pattern', 'flag', createPatternCheck({ patterns: ['^x', 'ill?egal'] }))
+  const length = check('length', 'suspend', createLengthCheck({ max: 30_000 }))
+  const signs = check('nonAlphanumeric', 'refuse', createNonAlphanumericCheck({ above: 0.4, plain: false }))
+  const filler = 'some words of no harm, '.repeat(MOST_AT_ONCE / 20)
+  for (const text of ['', 'DAN', 'd4n', 'REFO', 'x', 'i1egal', 'x d-a-n', '#%'.repeat(9999), filler.repeat(9), filler.repeat(99)]) {
+    for (const prompt of [[[`${text} ${filler}`]], [[filler], ['j41l', `break ${text}`]]]) {
+      const all = rules(flag, word, signs, length)
+      const promised = inspectInTurns(prompt, all)
+      t.equal(promised instanceof Promise, filler.repeat(99) !== text, 'what is too long is refused at once')
+      t.same(await promised, inspect(prompt, all), text.slice(0, 20))
+    }
+  }
+  t.notOk(inspectInTurns([['DAN']], rules(word)) instanceof Promise, 'a short one at once')
+  const broken = check('keywords', 'refuse', () => { throw new Error('broken') })
+  await t.rejects(async () => inspectInTurns([[filler]], rules(broken)), { message: 'broken' })
 })
 
 test('readings are made when they are asked for, and once', (t) => {
@@ -293,29 +313,44 @@ test('readings are few, and bounded by the length of the text', (t) => {
   t.end()
 })
 
-/** Each would make something quadratic take minutes. */
+/** What something quadratic would be slow at. */
 const HOSTILE_UNITS = [
   'a', 'a ', 'd-', 'aaaaaaaaaaab ', '\u0301', 'a\u200B', '4a1 ', 'REFP ', 'QUJD', '41', '41 ', '0x41,', '%41', '&#65;', '&', '\\u0041',
   '`', '``` ` ', '`` ` \n\n', '$$', '\\[ \\( ', '|', '| - |\n', 'ﷺ', '㌖', '1a|', 'aI', '😀', '越', 'вzо ', '.', '. ', '\n', 'vtaber ', '=', '\uD800',
 ]
 
-test('twice the text costs no more than about twice the time, whatever it is made of', (t) => {
+/** Of one inspection, the best of three rounds. Each is repeated until it takes so long that the clock is fine enough. */
+function cpuMsOf (inspectOnce: () => void): number {
+  let best = Infinity
+  for (let round = 0; round < 3; round++) {
+    const before = process.threadCpuUsage()
+    let times = 0
+    let spentMs = 0
+    while (spentMs < 10) {
+      inspectOnce()
+      times++
+      const { user, system } = process.threadCpuUsage(before)
+      spentMs = (user + system) / 1000
+    }
+    best = Math.min(best, spentMs / times)
+  }
+  return best
+}
+
+test('64 times the text costs no more than about 64 times the time, whatever it is made of', (t) => {
   const all = rules(
     check('keywords', 'flag', keywords(['DAN', 'aaaaaaaaaaac', 'a a a a a b', '||||', 'ignore your instructions'])),
     check('nonAlphanumeric', 'flag', createNonAlphanumericCheck({ above: 0.4, plain: false })),
     check('pattern', 'flag', createPatternCheck({ patterns: ['(?i)(a|aa)+b'] }))
   )
-  const cpuMsOf = (unit: string, length: number) => {
-    const prompt = [[unit.repeat(length / unit.length)]]
-    const before = process.cpuUsage()
-    inspect(prompt, all)
-    const { user, system } = process.cpuUsage(before)
-    return (user + system) / 1000
-  }
+  const [small, large] = [MOST_INSPECTED / 64, MOST_INSPECTED]
   for (const unit of HOSTILE_UNITS) {
-    const small = Math.max(2, cpuMsOf(unit, 16_384))
-    const large = cpuMsOf(unit, 131_072)
-    t.ok(large < small * 8 * 5, `${JSON.stringify(unit)}: ${small.toFixed(1)} ms, eight times as much: ${large.toFixed(1)} ms`)
+    const msOf = (length: number) => {
+      const prompt = [[unit.repeat(length / unit.length)]]
+      return cpuMsOf(() => { inspect(prompt, all) })
+    }
+    const ratio = msOf(large) / msOf(small)
+    t.ok(ratio < 64 * 3, `${JSON.stringify(unit)}: ${ratio.toFixed()} times`)
   }
   t.end()
 })

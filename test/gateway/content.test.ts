@@ -94,6 +94,20 @@ t.test('messages that content or the limiter refused are counted, and too many a
   t.match(await chat.subject('ann'), { infractionLevel: 0, messagesTotal: 2 })
 })
 
+t.test('where nothing in the policy suspends, nobody is looked up, and no totals are kept', async (t) => {
+  const mild = POLICY.replace('action: suspend, severity: 1', 'action: refuse').replace(/onExceed: \{.*?\} \}/, 'violation: often }')
+  const chat = await open(t, { policy: POLICY })
+  t.match(await chat.say('ann', 'hello'), { status: 200 })
+  t.match(await chat.say('ann', WICKED), { status: 403 })
+  t.match(await chat.subject('ann'), { messagesTotal: 1 })
+  await chat.product.reload(mild)
+  t.match(await chat.say('ann', 'hello'), { status: 200 }, 'none is in force')
+  t.match(await chat.say('ann', WICKED), { status: 400 })
+  t.match(await chat.subject('ann'), { messagesTotal: 1 })
+  await chat.product.reload(POLICY)
+  t.match(await chat.say('ann', 'hello'), { status: 403 })
+})
+
 t.test('a check that scores brings a ban', async (t) => {
   const chat = await open(t, { policy: POLICY })
   t.match(await chat.say('ann', 'abuse'), { status: 400, body: { type: 'content', violation: 'content_violation', score: 20, violation_count: 20, ban: true } })
@@ -180,6 +194,22 @@ t.test('each frame is a message, and who is silent in one place is silent in the
   t.match(JSON.parse(await (await converse('ann'))('hello')), { content: 'Silence for 15 minutes.' }, 'a handshake is no message')
   chat.product.clock.advance(15 * MINUTE_MS)
   t.match(JSON.parse(await ann('hello')), { content: 'Wait 30 minutes: 3 in 60.' }, 'three frames were counted, no handshake and none of the silence')
+})
+
+t.test('who holds a body back is silenced by what he says meanwhile', async (t) => {
+  const chat = await open(t, { policy: POLICY })
+  const body = JSON.stringify({ messages: [{ role: 'user', content: 'hello' }] })
+  const headers = { ...as('ann'), 'content-type': 'application/json', 'content-length': String(body.length) }
+  const held = request(`${chat.product.url}/other`, { method: 'POST', headers, agent: false })
+  held.write(body.slice(0, 10))
+  // Its head has come when what is sent behind it has been answered.
+  t.equal((await chat.say('ben', 'hello')).status, 200)
+  t.match(await chat.say('ann', WICKED), { status: 403 })
+  chat.product.clock.advance(2_000)
+  held.end(body.slice(10))
+  const [answer] = await once(held, 'response') as [{ statusCode: number, resume (): void }]
+  answer.resume()
+  t.equal(answer.statusCode, 403)
 })
 
 t.test('two instances on one Redis share suspensions, levels and messages', async (t) => {

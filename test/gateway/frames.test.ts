@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer, type RawData } from 'ws'
 import { startBackend, until } from '../helpers/backends.js'
@@ -161,6 +163,11 @@ t.test('what does not read the same to everybody is refused; what is no JSON in 
     ['{"text": "x", "te\\u0078t": "forbidden"}', 'DUPLICATE_KEYS'],
     [`${'['.repeat(100)}${']'.repeat(100)}`, 'TOO_DEEP'],
     [Buffer.from('{"text": "x", "text": "forbidden"}'), 'DUPLICATE_KEYS'],
+    // What begins like JSON might be read as such by somebody: Python takes NaN, and guesses UTF-32.
+    [Buffer.from('{"text": "forbidden", "x": NaN}'), 'INVALID_JSON'],
+    [Buffer.from('{"text": "forbidden"} and more'), 'INVALID_JSON'],
+    [Buffer.from([...'{"text": "forbidden"}'].flatMap((c) => [c.charCodeAt(0), 0, 0, 0])), 'INVALID_JSON'],
+    [Buffer.from('{['), 'INVALID_JSON'],
   ]
   for (const [message, name] of cases) t.match(await ann.ask(message), { type: 'error', name }, String(message).slice(0, 40))
   t.equal(got.length, 0)
@@ -172,7 +179,7 @@ t.test('what does not read the same to everybody is refused; what is no JSON in 
   ]
   for (const bytes of disguises) t.match(await ann.ask(bytes), { type: 'chat', text: 'Please mind your words.' }, bytes.toString('latin1'))
   t.equal(got.length, 0)
-  const sounds = [Buffer.from([0, 1, 2, 255]), Buffer.from('{not json}'), Buffer.from('{['), Buffer.alloc(0), Buffer.from([0xff, 0xfe, 0x7b])]
+  const sounds = [Buffer.from([0, 1, 2, 255]), Buffer.from('no json'), Buffer.alloc(0)]
   for (const bytes of sounds) {
     await ann.ask(bytes)
     t.ok(got.at(-1)?.equals(bytes), bytes.toString('hex'))
@@ -241,3 +248,46 @@ t.test('other WebSockets pass as bytes, whatever they say', async (t) => {
   await admin(product, 'POST', '/api/v1/bans', { user: 'ann', duration: '1h' })
   t.match(await ann.closed, [1006], 'and are cut by a ban')
 })
+
+t.test('a request that is no handshake is a message like any other', async (t) => {
+  const { product, got } = await setUp(t)
+  const ask = (user: string, body?: string) => httpAnswer(product, '/ws', { headers: bearer(user), body })
+  for (let i = 0; i < 4; i++) t.equal(await ask('ann'), '', 'forwarded')
+  t.match(await ask('ann'), /too many/i, 'the fifth')
+  t.match(await ask('bob', '{"text": "this is forbidden"}'), 'Please mind your words.')
+  t.match(await ask('bob', '{"text": "jailbreak"}'), 'Silent for 5 minutes.')
+  t.match(await ask('bob'), 'Silent for 5 minutes.')
+  t.equal(got.length, 0)
+})
+
+t.test('where a spelling leads to another entry, too, that one asks its own of the handshake and of no frame', async (t) => {
+  const { product, open, got } = await setUp(t, POLICY
+    .replace('limiters:', 'limiters:\n  pages: { key: user, max: 2, window: 1m }')
+    .replace('max: 4', 'max: 3')
+    .replace('content:', 'content:\n  strict: { checks: [ { kind: keywords, list: [hello], action: refuse } ] }')
+    .replace('routes:', 'routes:\n  - { match: "* /api/x", limit: [pages], prompt: { text: [/text] }, content: strict }')
+    .replace('/ws,', '/ws/:user,'))
+  const path = '/ws/..%2F..%2Fapi%2Fx'
+  const ann = await open('ann', path)
+  for (const text of ['hello', 'one', 'two']) t.match(await ann.say(text), { echo: new RegExp(text) })
+  t.match(await ann.say('three'), { text: /too many/i }, 'frames are counted by the limiter of frames')
+  await open('ann', path)
+  await t.rejects(open('ann', path), /429/, 'handshakes by the other one')
+  await t.rejects(open('ann', '/api/x'), /429/)
+  const say = (text: string) => httpAnswer(product, path, { headers: bearer('bob'), body: JSON.stringify({ text }) })
+  t.match(await say('hello'), /not accepted/, 'a request by both')
+  t.match(await say('forbidden'), 'Please mind your words.')
+  t.equal(got.length, 3)
+})
+
+/** Of a GET that is no handshake, with a body or without; fetch would neither send one nor leave the path alone. */
+async function httpAnswer (
+  product: Product, path: string, { headers, body }: { headers: Record<string, string>, body?: string | undefined }
+): Promise<string> {
+  const { hostname, port } = new URL(product.url)
+  const json = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+  const request = httpRequest({ hostname, port, path, headers: { ...headers, ...json }, agent: false })
+  request.end(body)
+  const [response] = await once(request, 'response') as [IncomingMessage]
+  return await text(response)
+}

@@ -22,7 +22,7 @@ export function routeEntry (match: string, index = 0, unless: Record<string, str
     account: undefined,
     prompt: undefined,
     content: undefined,
-    frames: false,
+    inspectsFrames: false,
     login: false,
     reply: 'problem',
     mode: undefined,

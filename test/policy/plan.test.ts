@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Check } from '../../src/exchange.js'
 import type { Limiter } from '../../src/limits/contract.js'
-import type { Policy, Requirements, RouteEntry } from '../../src/policy/contract.js'
+import type { MessageRules, Policy, Requirements, RouteEntry } from '../../src/policy/contract.js'
 import { createPlanner } from '../../src/policy/plan.js'
 
 const limiter = (name: string): Limiter => ({
@@ -43,7 +43,7 @@ const entry = (index: number, asked: Partial<RouteEntry>): RouteEntry => ({
   account: undefined,
   prompt: undefined,
   content: undefined,
-  frames: false,
+  inspectsFrames: false,
   login: false,
   reply: 'problem',
   mode: undefined,
@@ -54,11 +54,11 @@ const check: Check = () => undefined
 
 const planner = (over: Partial<Policy> = {}) => {
   const compiled: Requirements[] = []
-  const { planOf } = createPlanner({ ...policy, ...over }, (requirements) => {
+  const { planOf, handshakePlanOf } = createPlanner({ ...policy, ...over }, (requirements) => {
     compiled.push(requirements)
     return { headChecks: [check], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [], frameChecks: [] }
   })
-  return { planOf, compiled }
+  return { planOf, handshakePlanOf, compiled }
 }
 
 t.test('one plan per combination of entries, compiled once', async (t) => {
@@ -96,6 +96,17 @@ t.test('an entry that only observes marks its rules; one that enforces them too 
   const both = planner().planOf([observing, entry(1, { limiters: [shared] })])
   t.equal(both.mode, 'enforce')
   t.notOk(both.limiters[0]?.observe)
+})
+
+t.test('entries that look at frames ask of each frame what they ask of a request, and nothing of the handshake', async (t) => {
+  const names = (rules: MessageRules | undefined) => rules?.limiters.map(({ name }) => name)
+  const entries = [entry(0, { limiters: [limiter('a')], inspectsFrames: true }), entry(1, { limiters: [limiter('b')] })]
+  const { planOf, handshakePlanOf } = planner()
+  t.same([names(planOf(entries)), names(planOf(entries).frames)], [['a', 'b'], ['a']])
+  t.same([names(handshakePlanOf(entries)), names(handshakePlanOf(entries).frames)], [['b'], ['a']])
+  t.equal(handshakePlanOf(entries), handshakePlanOf(entries))
+  const others = entries.slice(1)
+  t.equal(handshakePlanOf(others), planOf(others), 'elsewhere it is one plan')
 })
 
 t.test('an entry that is off asks nothing', async (t) => {

@@ -123,19 +123,6 @@ t.test('a suspension is told with its reason and the minutes left, so that Libre
   })
 })
 
-t.test('minutes are rounded up, never 0, and a new suspension reads as long as its rule says', async (t) => {
-  const minutes = (leftMs: number, isNew: boolean) => {
-    const verdict = { ...suspension, message: '{minutes}|{minutes}', isNew, until: now + leftMs, retryAfterMs: leftMs }
-    return JSON.parse(render(verdict, options).body).message
-  }
-  t.equal(minutes(300_000, false), '5|5', 'everywhere in the text')
-  t.equal(minutes(300_001, false), '6|6')
-  t.equal(minutes(1, false), '1|1')
-  t.equal(minutes(-1, false), '1|1')
-  t.equal(minutes(300_000, true), '5|5')
-  t.equal(minutes(300_040, true), '5|5', 'though the store\'s clock is 40 ms ahead')
-})
-
 t.test('a refused message is told with the kind of its check; one that was scored with its violation', async (t) => {
   const body = JSON.parse(render(content, options).body)
   t.match(body, { message: content.message, type: 'content', check: 'length', code: 'google_error', info: content.message })

@@ -39,7 +39,7 @@ export const content: ContentVerdict = {
   kind: 'content', rule: 'default.length', status: 400, message: 'Your message is too long.', check: 'length',
 }
 export const suspension: SuspensionVerdict = {
-  kind: 'suspension', rule: 'default', status: 403, message: 'Suspended for {minutes} minutes.', reason: 'content',
+  kind: 'suspension', rule: 'default', status: 403, message: 'Suspended for 2 minutes.', reason: 'content',
   subject: 'user:42', until: now + 61_000, retryAfterMs: 61_000, isNew: false,
 }
 export const fault = faultVerdict('UPSTREAM_UNREACHABLE')

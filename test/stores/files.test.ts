@@ -110,7 +110,7 @@ t.test('the chat app\'s own files are set aside whole, and said', async (t) => {
 
 t.test('damaged files are set aside, never over one another, and the start goes on', async (t) => {
   const dataDir = await freshDir(t)
-  const names = ['violations.json', 'bans.json', 'windows.json', 'suspensions.json', 'logs.json']
+  const names = ['violations.json', 'bans.json', 'windows.json', 'suspensions.json', 'messages.json', 'logs.json']
   const damaged = ['{"$format":1,"message_limit":{"user:4', '[]', 'null', '{"$format":99,"bans":[]}', '{"$format":1,"bans":[{"subject":7}]}']
   for (const content of damaged) {
     for (const name of names) await writeFile(join(dataDir, name), content)
@@ -297,7 +297,7 @@ t.test('suspensions.json has the documented shape, and is read again; lifts and 
   await stores.suspensions.lift('user:lifted', NOW)
   await stores.suspensions.forget('user:forgotten')
   const written = (await readJson(dataDir, 'suspensions.json')).subjects
-  t.equal(written['user:lifted'].latest, undefined)
+  t.notOk('user:lifted' in written)
   t.notOk('user:forgotten' in written)
   await stores.close()
   const next = await open()
@@ -307,8 +307,34 @@ t.test('suspensions.json has the documented shape, and is read again; lifts and 
   t.match(await next.suspensions.get('user:lifted'), { latest: undefined })
   now += 91 * DAY
   await next.suspensions.note(messageOf(now, { subject: 'user:new' }))
+  await next.suspensions.suspend(tooManyOf(now, { subject: 'user:bad' }))
   await next.close()
-  t.same(Object.keys((await readJson(dataDir, 'suspensions.json')).subjects), ['user:new'])
+  t.same(Object.keys((await readJson(dataDir, 'suspensions.json')).subjects), ['user:bad'])
+  t.same(Object.keys((await readJson(dataDir, 'messages.json')).subjects), ['user:new'])
+})
+
+t.test('messages.json holds those who were never suspended: no suspension waits for it, and nobody stays in both', async (t) => {
+  const dataDir = await freshDir(t)
+  const open = () => openStores(t, { dataDir })
+  const subjectsIn = async (name: string) => Object.keys((await readJson(dataDir, name)).subjects)
+  const stores = await open()
+  for (const subject of ['user:42', 'user:good', 'user:forgotten']) await stores.suspensions.note(messageOf(NOW, { subject }))
+  await stores.flush()
+  t.same(await subjectsIn('messages.json'), ['user:42', 'user:good', 'user:forgotten'])
+  await mkdir(join(dataDir, 'messages.json.tmp'))
+  await stores.suspensions.suspend(infractionOf(NOW))
+  t.same(await subjectsIn('suspensions.json'), ['user:42'], 'whatever becomes of the totals')
+  // As after kill -9: in both files.
+  const next = await open()
+  t.match(await next.suspensions.get('user:42'), { level: 1, messagesTotal: 1 })
+  t.match(await next.suspensions.get('user:good'), { level: 0, messagesTotal: 1 })
+  await rm(join(dataDir, 'messages.json.tmp'), { recursive: true })
+  await next.suspensions.forget('user:forgotten')
+  t.same(await subjectsIn('messages.json'), ['user:good'])
+  await next.suspensions.suspend(tooManyOf(NOW, { subject: 'user:good' }))
+  await next.suspensions.lift('user:good', NOW)
+  await next.flush()
+  t.same([await subjectsIn('suspensions.json'), await subjectsIn('messages.json')], [['user:42'], ['user:good']])
 })
 
 t.test('a file of suspensions that cannot be read is set aside; a disk that fails keeps nobody from being suspended', async (t) => {

@@ -103,6 +103,20 @@ t.test('a compressed message is bounded by what it unpacks to, and a bomb is che
   t.equal(garbage.frames().at(-1)?.payload.readUInt16BE(0), 1007, 'what cannot be unpacked')
 })
 
+t.test('a message that is begun and not finished is not waited for for ever', async (t) => {
+  const chat = await startChat(t)
+  const { port } = await startHarness(t, chat.url, { check: passes, maxBytes: MIB, deadlineMs: 200 })
+  for (const begun of [frameBytes('a fragment', { fin: false }), frameBytes('half').subarray(0, 8), Buffer.from([0x81])]) {
+    const idle = await framer(t, port)
+    idle.socket.write(frameBytes('whole'))
+    await new Promise((resolve) => { setTimeout(resolve, 250) })
+    idle.socket.write(begun)
+    await idle.closed()
+    t.equal(idle.frames().at(-1)?.payload.readUInt16BE(0), 1008)
+  }
+  t.equal(chat.got.length, 3, 'who only says nothing may stay')
+})
+
 t.test('messages pass in both directions byte for byte, with and without compression, and subprotocols as agreed', async (t) => {
   for (const compression of [true, false]) {
     const chat = await startChat(t, { compression })

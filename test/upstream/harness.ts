@@ -42,6 +42,7 @@ export interface HarnessOptions {
   readonly check?: FrameCheck
   /** Of one such message. */
   readonly maxBytes?: number
+  readonly deadlineMs?: number
 }
 
 export function upstreamRules (url: string, rules: Partial<UpstreamRules> = {}): UpstreamRules {
@@ -65,7 +66,7 @@ export async function startHarness (t: Teardown, url: string, options: HarnessOp
   const seen: Seen[] = []
   const ends: ((closing: Closing) => void)[] = []
   const defects: unknown[] = []
-  const { check, maxBytes = 1024 * 1024 } = options
+  const { check, maxBytes = 1024 * 1024, deadlineMs } = options
   const rules = upstreamRules(url, options.rules)
   const headerRules = outboundRules(rules, 'drop')
   const forwarder = createForwarder(rules, { log: { error: (details) => { reports.push(details) } } })
@@ -113,6 +114,7 @@ export async function startHarness (t: Teardown, url: string, options: HarnessOp
       ...jobOf(request, request.url ?? '/'),
       inspection: check && {
         maxBytes, check, onOpen: (end) => { ends.push(end) }, onDefect: (error) => { defects.push(error) },
+        ...deadlineMs !== undefined && { deadlineMs },
       },
       onFault (fault) {
         faults.push(fault)

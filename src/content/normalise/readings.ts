@@ -9,24 +9,31 @@ import { decodeHex } from './hex.js'
 import { readLeetspeak } from './leetspeak.js'
 import { looksTurned, rot13 } from './rot13.js'
 import { joinSpacedOut } from './spaced-out.js'
+import { readTags } from './tags.js'
 
-/** Every reading of a message, each once, the plainest first: mostly one or two, never more than thirty. */
+/** Every reading of a message, each once, the plainest first: mostly one or two, never more than forty. */
 export function readingsOf (message: PromptMessage, steps: Normalisation): string[] {
-  const readings = new Set<string>()
-  for (const text of decodings(message, steps)) addReadings(text, steps, readings)
-  return [...readings]
+  return [...new Set(eachReading(message, steps))]
+}
+
+/** The same, one by one as they are made, some more than once. */
+export function * eachReading (message: PromptMessage, steps: Normalisation): Iterable<string> {
+  for (const text of decodings(message, steps)) yield * readingsOfText(text, steps)
 }
 
 /** The message, its parts on lines of their own and as one, and what it says once it is decoded. */
-function decodings (message: PromptMessage, { encoded }: Normalisation): Set<string> {
+function * decodings (message: PromptMessage, { encoded }: Normalisation): Iterable<string> {
   const texts = new Set([message.join('\n')])
   if (message.length > 1) texts.add(message.join(''))
-  if (!encoded) return texts
-  for (const text of [...texts]) {
-    texts.add(decode(text))
-    if (looksTurned(text)) texts.add(rot13(text))
+  yield * texts
+  if (!encoded) return
+  for (const text of texts) {
+    const decoded = decode(text)
+    if (decoded !== text) yield decoded
+    if (looksTurned(text)) yield rot13(text)
+    const shown = readTags(text)
+    if (shown !== text) yield shown
   }
-  return texts
 }
 
 /** One level: what a segment decodes to is not decoded again, unless by another way of encoding. */
@@ -35,15 +42,19 @@ function decode (text: string): string {
 }
 
 /** As it stands, with letters for those that look like them, with its single letters joined, and each as leetspeak. */
-function addReadings (text: string, steps: Normalisation, readings: Set<string>): void {
+function * readingsOfText (text: string, steps: Normalisation): Iterable<string> {
   const { invisible, confusables } = steps
   const compatible = steps.compatibility ? foldCompatibility(text) : text
   const folded = characterTable({ invisible, confusables: false }).fold(compatible)
+  yield folded
   const alike = confusables ? characterTable({ invisible, confusables }).fold(undecideTwins(compatible)) : folded
+  if (alike !== folded) yield alike
   // The signs between `l!m!t` are gaps or letters.
   const joined = steps.spacedOut ? joinSpacedOut(alike) : alike
-  for (const reading of [folded, alike, joined]) readings.add(reading)
-  if (steps.leetspeak) for (const reading of new Set([alike, joined])) readings.add(readLeetspeak(reading))
+  if (joined !== alike) yield joined
+  if (!steps.leetspeak) return
+  yield readLeetspeak(alike)
+  if (joined !== alike) yield readLeetspeak(joined)
 }
 
 /** A keyword in every form that it has in a reading. */

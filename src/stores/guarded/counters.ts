@@ -2,7 +2,7 @@
 import type { Charge, CounterStore, Decision, DecisionRequest, OnFailure } from '../../limits/contract.js'
 import { bookingsOf } from './bookings.js'
 import type { Suspension } from '../../suspensions/contract.js'
-import { suspendedDecision } from '../../suspensions/suspended-decision.js'
+import { suspendedDecision } from '../../limits/suspended-decision.js'
 import type { Errand, Gate } from './gate.js'
 import type { LeaseMemory } from './lease-memory.js'
 import type { LocalCounters, LocalSuspensions } from './local.js'

@@ -4,7 +4,7 @@ import {
   type LimiterState, type ObservedRefusal,
 } from '../../limits/contract.js'
 import { chargeWindow, refundWindow, standingOf, type Standing, type WindowState } from '../../limits/window.js'
-import { suspendedDecision } from '../../suspensions/suspended-decision.js'
+import { suspendedDecision } from '../../limits/suspended-decision.js'
 import type { Booking } from '../../verdict/verdict.js'
 import type { BookRequest } from '../../violations/contract.js'
 import { BucketTable } from './bucket-table.js'

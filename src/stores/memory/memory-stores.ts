@@ -71,7 +71,7 @@ export async function createMemoryStores (options: MemoryStoreOptions): Promise<
       evictedSuspensions: suspensions.table.evicted,
     }),
     flush: async () => {
-      await Promise.all([scores, windows, bans, suspensions].map(({ file }) => file.flush()))
+      await Promise.all([...[scores, windows, bans].map(({ file }) => file.flush()), suspensions.flush()])
     },
     close: async () => {
       await Promise.all([scores.close(), windows.file.close(), bans.file.close(), suspensions.close()])

@@ -24,8 +24,12 @@ export interface SuspensionsInProcess extends SuspensionStore {
 export interface SuspensionTable extends SuspensionsInProcess {
   /** Takes a record over as it is, from a file. */
   put (record: SuspensionRecord): void
-  /** All records as of now, a snapshot, the oldest first; those past retention are dropped on the way. */
-  snapshot (now: number): SuspensionRecord[]
+  /** Whether a subject is or was suspended, as far as that still counts; false: there is a mere total, or nothing. */
+  isOffender (subject: string): boolean
+  /** Of those who are or were suspended: a snapshot, the oldest first; what is past retention is dropped on the way. */
+  offenders (now: number): SuspensionRecord[]
+  /** The same of all others, of whom there are only totals. */
+  totals (now: number): SuspensionRecord[]
   readonly size: number
   /** Records given up since the start because there were too many. */
   readonly evicted: number
@@ -70,6 +74,11 @@ export function createSuspensionTable (options: SuspensionTableOptions): Suspens
   const isPast = ({ latest, contentUntil, lastMessageAt }: SuspensionRecord, now: number): boolean =>
     Math.max(latest?.until ?? 0, contentUntil, lastMessageAt) < now - retentionMs
 
+  function kept (kind: Map<string, SuspensionRecord>, now: number): SuspensionRecord[] {
+    for (const record of kind.values()) if (isPast(record, now)) kind.delete(record.subject)
+    return [...kind.values()]
+  }
+
   return {
     find (subject, now) {
       const record = offenders.get(subject)
@@ -102,16 +111,9 @@ export function createSuspensionTable (options: SuspensionTableOptions): Suspens
       put({ ...record, latest, contentUntil })
     },
     put,
-    snapshot (now) {
-      const kept: SuspensionRecord[] = []
-      for (const kind of [others, offenders]) {
-        for (const record of kind.values()) {
-          if (isPast(record, now)) kind.delete(record.subject)
-          else kept.push(record)
-        }
-      }
-      return kept
-    },
+    isOffender: (subject) => offenders.has(subject),
+    offenders: (now) => kept(offenders, now),
+    totals: (now) => kept(others, now),
     get size () { return offenders.size + others.size },
     get evicted () { return evicted },
   }

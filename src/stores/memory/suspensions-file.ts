@@ -1,6 +1,6 @@
 /**
- * `suspensions.json`: `{"$format":1,"subjects":{"<subject>":{"level","contentUntil","lastMessageAt","messagesTotal",
- * "latest":{"reason","until","message"}}}}`, instants in epoch milliseconds. `latest` may be absent. Pure.
+ * `suspensions.json` and `messages.json`: `{"$format":1,"subjects":{"<subject>":{"level","contentUntil","lastMessageAt",
+ * "messagesTotal","latest":{"reason","until","message"}}}}`, instants in epoch milliseconds. `latest` may be absent. Pure.
  */
 import { expectFormat, isRecord } from '../../files/own-file.js'
 import type { Suspension, SuspensionRecord } from '../../suspensions/contract.js'

@@ -53,6 +53,7 @@ export const DISGUISES: Readonly<Record<string, (keyword: string) => PromptMessa
   'bidi controls': said(between('\u202E\u202C')),
   'variation selectors': said(between('\uFE0F')),
   'tag characters': said(between('\u{E0041}')),
+  'written in tags': said((text) => text.replace(/[ -~]/g, (c) => String.fromCodePoint(0xe0000 + c.charCodeAt(0)))),
   'word joiners and fillers': said(between('\u2060\u3164')),
   'zero-width spaces for spaces': said((text) => text.replaceAll(' ', '\u200B')),
   'Cyrillic letters': said((text) => swap(CYRILLIC)(text.toLowerCase())),

@@ -1,5 +1,5 @@
-import type { Decision } from '../limits/contract.js'
-import type { Suspension } from './contract.js'
+import type { Suspension } from '../suspensions/contract.js'
+import type { Decision } from './contract.js'
 
 const UNDECIDED = { states: [], refused: -1, booking: undefined, observed: [], slots: [], unavailable: undefined }
 

@@ -1,0 +1,17 @@
+import type { Limiter } from '../limits/contract.js'
+import type { MessageRules, Policy } from './contract.js'
+
+/** Whether anything in this policy suspends. Where nothing does, nobody is looked up, and no messages are noted. */
+export function suspendsAnybody ({ limiters, content }: Policy): boolean {
+  return [...limiters.values()].some(isSuspending) || [...content.values()].some(({ checks, observe }) =>
+    !observe && checks.some(({ action }) => action === 'suspend'))
+}
+
+/** Whether who is suspended is silent where these rules hold: all of them may only observe, or never look. */
+export function silencesAnybody ({ inspections, limiters }: MessageRules): boolean {
+  return inspections.some(({ content }) => !content.observe) || limiters.some(isSuspending)
+}
+
+function isSuspending ({ suspend, observe }: Limiter): boolean {
+  return suspend !== undefined && !observe
+}
