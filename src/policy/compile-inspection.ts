@@ -6,7 +6,8 @@ import type { DocumentPath, Report } from './compile.js'
 import { compilePrompt } from './compile-prompts.js'
 import type { RouteEntry } from './contract.js'
 
-const SOCKETS = 'GET'
+const SOCKETS: ReadonlySet<string> = new Set(['GET'])
+const WITHOUT_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 
 export interface InspectionContext {
   readonly document: PolicyDocument
@@ -27,7 +28,17 @@ export function compileInspection (
   if (entry.content !== undefined && prompt === undefined) {
     report([...path, 'prompt'], 'nothing', `where the text stands that content "${entry.content}" looks at`)
   }
-  return { prompt, content, inspectsFrames: compileFrames(entry, context) }
+  const inspectsFrames = compileFrames(entry, context)
+  if (entry.content !== undefined && entry.frames === undefined && isOf(context.methods, WITHOUT_BODY)) {
+    report([...path, 'content'], `content on ${JSON.stringify(entry.match)}, whose requests have no body`,
+      'a method with a body, or frames: inspect where a WebSocket begins')
+  }
+  return { prompt, content, inspectsFrames }
+}
+
+/** False also where the pattern is a mistake of its own. */
+function isOf (methods: RouteEntry['methods'], these: ReadonlySet<string>): boolean {
+  return methods !== '*' && methods.length > 0 && methods.every((method) => these.has(method))
 }
 
 function contentOf (
@@ -41,11 +52,14 @@ function contentOf (
 
 function compileFrames (entry: RouteDocument, { path, methods, report }: InspectionContext): boolean {
   if (entry.frames !== 'inspect') return false
-  if (methods.length > 0 && (methods === '*' || methods.some((method) => method !== SOCKETS))) {
+  if (methods.length > 0 && !isOf(methods, SOCKETS)) {
     report([...path, 'frames'], `inspect on ${JSON.stringify(entry.match)}`, 'a route of GET alone, which is how WebSockets begin')
   }
   if (entry.concurrency !== undefined) {
     report([...path, 'concurrency'], 'it beside frames: inspect', 'no slots for messages in frames, which have no answer that ends')
+  }
+  if (entry.content === undefined && (entry.limit ?? []).length === 0) {
+    report([...path, 'frames'], 'inspect, and nothing that each frame goes through', 'content or limit beside it')
   }
   if ((entry.prompt?.fields ?? []).length > 0) {
     report([...path, 'prompt', 'fields'], 'fields of a form', 'text or conversation, since a frame is JSON')
