@@ -58,10 +58,13 @@ export async function freePort (): Promise<number> {
   return port
 }
 
-/** Waits until a claim holds, at most `withinMs`; false when it never did. */
+/**
+ * Waits until a claim holds, at most `withinMs`; false when it never did. One that fails does not hold yet: a request
+ * that is under way when a ban comes is cut.
+ */
 export async function until (holds: () => boolean | Promise<boolean>, withinMs = 1_000): Promise<boolean> {
   const end = performance.now() + withinMs
-  while (!await holds()) {
+  while (!await Promise.resolve().then(holds).catch(() => false)) {
     if (performance.now() > end) return false
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
