@@ -22,7 +22,7 @@ export const IS_LONG = process.env.CHAOS === 'long'
 const PACE = IS_LONG
   ? { deadline: '50ms', perSecond: 300, calmMs: 5000, faultMs: 5000 }
   // A machine that does other things too must not look like a Redis that fails.
-  : { deadline: '400ms', perSecond: 60, calmMs: 0, faultMs: 1500 }
+  : { deadline: '400ms', perSecond: 60, calmMs: 0, faultMs: 1000 }
 
 export interface Play { readonly stage: Stage, readonly load: Load }
 
