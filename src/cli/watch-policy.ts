@@ -37,7 +37,7 @@ export function watchPolicy (options: WatchOptions): PolicyWatcher {
   const apply = async () => {
     const next = await load(sources, log)
     if (next === undefined || watcher.closed) return
-    const hasMissed = !mustCatchUp || !isDeepStrictEqual(next.config, inForce.config)
+    const hasMissed = !mustCatchUp || !saysTheSame(next, inForce)
     mustCatchUp = false
     if (!hasMissed) return
     running.reload(next.policy, next.config.document)
@@ -64,6 +64,13 @@ export function watchPolicy (options: WatchOptions): PolicyWatcher {
       await watcher.close()
     },
   }
+}
+
+/** What was read, without the functions that tell where it stands: those are new with each reading. */
+function saysTheSame ({ config: next }: LoadedPolicy, { config: last }: LoadedPolicy): boolean {
+  return isDeepStrictEqual(
+    [next.settings, next.document, next.variables, next.warnings],
+    [last.settings, last.document, last.variables, last.warnings])
 }
 
 /** undefined: it is refused, and the log says why. */

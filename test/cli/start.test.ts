@@ -66,6 +66,18 @@ t.test('what was written while the gateway started is in force soon after', asyn
   t.same(modes, ['off'], 'what was read already is not applied again')
 })
 
+t.test('a policy that nobody has touched since it was read is not applied once more', async (t) => {
+  const cwd = t.testdir({ 'p.yaml': 'preset: generic\n' })
+  const options = { cwd, env: { UPSTREAM_URL: 'http://127.0.0.1:1' }, policyFile: join(cwd, 'p.yaml') }
+  let reloads = 0
+  const running = { reload: () => { reloads++ } }
+  const log = createLogger({ destination: sink().stream })
+  const watcher = watchPolicy({ ...options, running, log, loaded: await loadPolicy(options) })
+  t.teardown(() => watcher.close())
+  await watcher.ready
+  t.notOk(await until(() => reloads > 0, 700))
+})
+
 t.test('certificates that come with a changed policy are watched from then on', async (t) => {
   const cwd = t.testdir({ 'p.yaml': 'preset: generic\n' })
   const [policyFile, authority] = [join(cwd, 'p.yaml'), join(cwd, 'ca.pem')]
