@@ -100,3 +100,15 @@ export interface SuspensionStore {
   /** Removes everything that is kept of a subject. */
   forget (subject: string): void | Promise<void>
 }
+
+/** One in process, which answers at once. */
+export interface LocalSuspensions extends SuspensionStore {
+  find (subject: string, now: number): Suspension | undefined
+  suspend (request: SuspendRequest): Suspension
+  note (message: NotedMessage): void
+  get (subject: string): SuspensionRecord | undefined
+  lift (subject: string, now: number): boolean
+  forget (subject: string): void
+  /** Takes over what another store says of a subject. */
+  adopt (suspension: Suspension): void
+}

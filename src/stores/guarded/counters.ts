@@ -1,11 +1,11 @@
 /** Counters while the shared store may be away: then each rule's `onFailure` decides, in process. */
 import type { Charge, CounterStore, Decision, DecisionRequest, OnFailure } from '../../limits/contract.js'
 import { bookingsOf } from './bookings.js'
-import type { Suspension } from '../../suspensions/contract.js'
+import type { LocalSuspensions, Suspension } from '../../suspensions/contract.js'
 import { suspendedDecision } from '../../limits/suspended-decision.js'
 import type { Errand, Gate } from './gate.js'
 import type { LeaseMemory } from './lease-memory.js'
-import type { LocalCounters, LocalSuspensions } from './local.js'
+import type { LocalCounters } from './local.js'
 import type { SuspensionMemory } from './suspension-memory.js'
 import type { ViolationOutbox } from './violation-outbox.js'
 import { decideWithoutStore, UNHELD } from './without-store.js'

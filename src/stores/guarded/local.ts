@@ -1,7 +1,7 @@
 import type { Binding, Lease, LeaseList, LeaseRecord, LeaseStore, TakeRequest, TakeResult } from '../../concurrency/contract.js'
 import type { Charge, CounterStore, Decision, DecisionRequest } from '../../limits/contract.js'
 import type { Booking } from '../../verdict/verdict.js'
-import type { NotedMessage, Suspension, SuspensionRecord, SuspensionStore, SuspendRequest } from '../../suspensions/contract.js'
+import type { LocalSuspensions } from '../../suspensions/contract.js'
 import type { BookRequest, ScoreRecord, ScoreStore } from '../../violations/contract.js'
 
 /** Counters in process, which answer at once. */
@@ -24,17 +24,6 @@ export interface LocalLeases extends LeaseStore {
   release (lease: Lease): void
   bind (binding: Binding): LeaseRecord | undefined
   list (holder: string, rule: string, now: number): LeaseList
-}
-
-export interface LocalSuspensions extends SuspensionStore {
-  find (subject: string, now: number): Suspension | undefined
-  suspend (request: SuspendRequest): Suspension
-  note (message: NotedMessage): void
-  get (subject: string): SuspensionRecord | undefined
-  lift (subject: string, now: number): boolean
-  forget (subject: string): void
-  /** Takes over what the shared store says of a subject. */
-  adopt (suspension: Suspension): void
 }
 
 /** How the stores in process are made, empty. */

@@ -1,5 +1,6 @@
-import type { NotedMessage, Suspension, SuspensionStore, SuspendRequest } from '../../suspensions/contract.js'
-import type { LocalSuspensions } from './local.js'
+import type {
+  LocalSuspensions, NotedMessage, SuspendRequest, Suspension, SuspensionStore,
+} from '../../suspensions/contract.js'
 import { createNoteOutbox } from './note-outbox.js'
 import { Outbox, type OutboxOptions } from './outbox.js'
 

@@ -3,10 +3,9 @@
  * process, on a ladder of its own, and kept for the store.
  */
 import type {
-  NotedMessage, Suspension, SuspensionRecord, SuspensionStore, SuspendRequest,
+  LocalSuspensions, NotedMessage, SuspendRequest, Suspension, SuspensionRecord, SuspensionStore,
 } from '../../suspensions/contract.js'
 import type { Errand, Gate } from './gate.js'
-import type { LocalSuspensions } from './local.js'
 import type { SuspensionMemory } from './suspension-memory.js'
 
 /** Operators wait longer than requests. */

@@ -8,7 +8,7 @@ import { suspendedDecision } from '../../limits/suspended-decision.js'
 import type { Booking } from '../../verdict/verdict.js'
 import type { BookRequest } from '../../violations/contract.js'
 import { BucketTable } from './bucket-table.js'
-import type { SuspensionsInProcess } from './suspension-table.js'
+import type { LocalSuspensions } from '../../suspensions/contract.js'
 
 const MAX_BUCKETS = 1_000_000
 /** Those on disk are written whole, so there are fewer. */
@@ -21,7 +21,7 @@ export interface MemoryCountersOptions {
   /** Takes slots at once, so that they are one step with the limiters. */
   readonly leases: { take (request: TakeRequest): TakeResult }
   /** Looked at first, for the watched subject. Absent: nobody is suspended. */
-  readonly suspensions?: Pick<SuspensionsInProcess, 'find'>
+  readonly suspensions?: Pick<LocalSuspensions, 'find'>
   /** Buckets of limiters with `persist`. */
   readonly persisted?: BucketTable
   /** Called when one of those has changed. */

@@ -1,7 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type {
-  NotedMessage, Suspension, SuspensionRecord, SuspensionStore, SuspendRequest,
-} from '../../suspensions/contract.js'
+import type { LocalSuspensions, Suspension, SuspensionRecord } from '../../suspensions/contract.js'
 import { blankRecord, inForce, withMessage, withoutSuspension, withSuspension } from '../../suspensions/ladder.js'
 
 /** Records kept at most, of each kind; the kind's oldest goes first. */
@@ -9,19 +7,7 @@ const MAX_RECORDS = 100_000
 /** Suspensions known by their ids. Whoever asks again does so within seconds. */
 const MAX_REMEMBERED = 10_000
 
-/** A store of suspensions that answers at once. */
-export interface SuspensionsInProcess extends SuspensionStore {
-  find (subject: string, now: number): Suspension | undefined
-  suspend (request: SuspendRequest): Suspension
-  note (message: NotedMessage): void
-  get (subject: string): SuspensionRecord | undefined
-  lift (subject: string, now: number): boolean
-  forget (subject: string): void
-  /** Takes over what another store says of a subject. */
-  adopt (suspension: Suspension): void
-}
-
-export interface SuspensionTable extends SuspensionsInProcess {
+export interface SuspensionTable extends LocalSuspensions {
   /** Takes a record over as it is, from a file. */
   put (record: SuspensionRecord): void
   /** Whether a subject is or was suspended, as far as that still counts; false: there is a mere total, or nothing. */

@@ -5,9 +5,9 @@
 import { join } from 'node:path'
 import { readOwnFile } from '../../files/own-file.js'
 import { createSavedFile, type SavedFile } from '../../files/saved-file.js'
-import type { SuspensionRecord, SuspensionStore } from '../../suspensions/contract.js'
+import type { LocalSuspensions, SuspensionRecord, SuspensionStore } from '../../suspensions/contract.js'
 import type { MemoryStoreOptions } from './memory-stores.js'
-import { createSuspensionTable, type SuspensionsInProcess, type SuspensionTable } from './suspension-table.js'
+import { createSuspensionTable, type SuspensionTable } from './suspension-table.js'
 import { parseSuspensions, renderSuspensions } from './suspensions-file.js'
 
 const OFFENDERS = 'suspensions.json'
@@ -18,7 +18,7 @@ const GATHER_MS = 2_000
 const PRUNE_EVERY_MS = 60 * 60_000
 
 export interface MemorySuspensions extends SuspensionStore {
-  find: SuspensionsInProcess['find']
+  find: LocalSuspensions['find']
   readonly table: Pick<SuspensionTable, 'size' | 'evicted'>
   /** Resolves when all that must survive is on disk; rejects when it could not be written. */
   flush (): Promise<void>
