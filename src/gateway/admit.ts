@@ -88,6 +88,9 @@ function makeExchange (request: IncomingMessage, known: Known): Exchange {
     fields: undefined,
     decision: undefined,
     observed: [],
+    isTrigger: true,
+    edits: [],
+    addedHeaders: [],
   }
 }
 

@@ -39,5 +39,8 @@ export function exchangeOf (handshake: Exchange, { runtime, plan, params, exempt
     fields: undefined,
     decision: undefined,
     observed: [],
+    isTrigger: true,
+    edits: [],
+    addedHeaders: [],
   }
 }

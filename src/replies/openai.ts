@@ -26,6 +26,7 @@ function kindOf (verdict: Verdict): { readonly type: string, readonly code: stri
       type: 'invalid_request_error',
       code: verdict.check === 'length' ? 'string_above_max_length' : 'content_policy_violation',
     }
+    case 'delivered': return { type: 'invalid_request_error', code: 'delivered' }
     case 'fault': return {
       type: verdict.status >= 500 ? 'server_error' : 'invalid_request_error',
       code: verdict.code.toLowerCase(),

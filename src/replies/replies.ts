@@ -69,6 +69,7 @@ function shape (verdict: Verdict, { dialect, navigation, loginUrl, context }: Re
     return { status: 302, headers: [['location', loginUrl + LOGIN_ERROR]], body: '' }
   }
   if (navigation && verdict.kind === 'ban') return banPage(verdict, context)
+  if (verdict.kind === 'delivered') return { status: verdict.status, headers: [], body: '' }
   return dialects[dialect].render(verdict, context)
 }
 

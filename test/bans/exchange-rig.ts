@@ -69,6 +69,9 @@ export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Excha
     fields: undefined,
     decision: undefined,
     observed: [],
+    isTrigger: true,
+    edits: [],
+    addedHeaders: [],
     ...more,
   }
 }

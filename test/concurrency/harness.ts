@@ -69,6 +69,9 @@ export function exchangeOf (message: Message = {}): Exchange {
     fields: undefined,
     decision: undefined,
     observed: [],
+    isTrigger: true,
+    edits: [],
+    addedHeaders: [],
   }
 }
 

@@ -116,6 +116,9 @@ export function exchangeOf (part: ExchangePart = {}): Exchange {
     fields: undefined,
     decision: undefined,
     observed: [],
+    isTrigger: true,
+    edits: [],
+    addedHeaders: [],
   }
 }
 

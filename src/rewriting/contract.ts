@@ -1,0 +1,14 @@
+/** What is changed in a JSON body before the backend gets it. */
+
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue }
+
+/**
+ * One change at one place. The place is a JSON pointer taken apart, without patterns (`['messages', '3', 'content']`).
+ * What stands there is replaced; a member that is not there is added at the end of its map, and maps that lead to it are
+ * made; where a list or a plain value stands in the way, or the element of a list is not there, nothing happens.
+ */
+export interface Edit {
+  readonly pointer: readonly string[]
+  /** Undefined: the member is taken out, where it is there. */
+  readonly value: JsonValue | undefined
+}
