@@ -18,6 +18,22 @@ export class Turns {
     setImmediate(this.#run)
   }
 
+  /** Takes steps one by one to their end; each `yield` ends one. Rejects with what they throw. */
+  finish<T> (steps: Iterator<unknown, T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const step = (): void => {
+        try {
+          const { done, value } = steps.next()
+          if (done === true) resolve(value)
+          else this.ask(step)
+        } catch (error) {
+          reject(error)
+        }
+      }
+      this.ask(step)
+    })
+  }
+
   readonly #run = (): void => {
     const end = performance.now() + TURN_MS
     let done = 0

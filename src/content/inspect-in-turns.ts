@@ -20,19 +20,7 @@ const turns = new Turns()
 export function inspectInTurns (prompt: Prompt, rules: ContentRules): Inspection | Promise<Inspection> {
   const units = unitsIn(prompt)
   if (units <= MOST_AT_ONCE || units > MOST_INSPECTED) return inspect(prompt, rules)
-  const steps = inspection(prompt, rules)
-  return new Promise((resolve, reject) => {
-    const step = (): void => {
-      try {
-        const { done, value } = steps.next()
-        if (done === true) resolve(value)
-        else turns.ask(step)
-      } catch (error) {
-        reject(error)
-      }
-    }
-    turns.ask(step)
-  })
+  return turns.finish(inspection(prompt, rules))
 }
 
 function * inspection (prompt: Prompt, { checks, normalise }: ContentRules): Steps<Inspection> {
