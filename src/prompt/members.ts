@@ -1,6 +1,8 @@
 import { EACH, type PointerPattern } from './contract.js'
 
-type Visit = (value: unknown) => void
+/** Where a value stands, from the document down. Changes as the walk goes on: to be copied by whoever keeps it. */
+export type Path = (string | number)[]
+type Visit = (value: unknown, path: Path) => void
 
 const CAPITAL_A = 0x41
 const CAPITAL_Z = 0x5a
@@ -32,27 +34,43 @@ function foldChar (char: number): number {
  * Visits every value to which a pattern leads, in any case of its names. What is no list counts as a list of one
  * under `*`, as for backends that take both, and a map also as a list of its values. Sees own members only.
  */
-export function visitValues (document: unknown, pattern: PointerPattern, visit: Visit, from = 0): void {
-  const part = pattern[from]
-  if (part === undefined) return visit(document)
-  if (part === EACH) {
-    const elements = elementsOf(document, from + 1 === pattern.length)
-    for (const element of elements) visitValues(element, pattern, visit, from + 1)
-    return
-  }
+export function visitValues (document: unknown, pattern: PointerPattern, visit: Visit, path: Path = []): void {
+  visitFrom(document, { pattern, visit, path }, 0)
+}
+
+interface Walk {
+  readonly pattern: PointerPattern
+  readonly visit: Visit
+  readonly path: Path
+}
+
+function visitFrom (document: unknown, walk: Walk, from: number): void {
+  const part = walk.pattern[from]
+  if (part === undefined) return walk.visit(document, walk.path)
+  if (part === EACH) return visitEach(document, walk, from + 1)
   if (typeof document !== 'object' || document === null) return
   if (Array.isArray(document)) {
-    if (LIST_INDEX.test(part)) visitValues(document[Number(part)], pattern, visit, from + 1)
+    if (LIST_INDEX.test(part)) visitMember(document, Number(part), walk, from + 1)
     return
   }
   for (const name of Object.keys(document)) {
-    if (isSameName(name, part)) visitValues(Reflect.get(document, name), pattern, visit, from + 1)
+    if (isSameName(name, part)) visitMember(document, name, walk, from + 1)
   }
 }
 
-/** @param areWanted the elements themselves, not what is in them: then the map itself would come twice. */
-function elementsOf (document: unknown, areWanted: boolean): readonly unknown[] {
-  if (Array.isArray(document)) return document
-  if (typeof document !== 'object' || document === null) return [document]
-  return areWanted ? Object.values(document) : [document, ...Object.values(document)]
+/** Of a map itself only where something within it is sought: as an element it would come twice. */
+function visitEach (document: unknown, walk: Walk, from: number): void {
+  if (typeof document !== 'object' || document === null) return visitFrom(document, walk, from)
+  if (Array.isArray(document)) {
+    for (let i = 0; i < document.length; i++) visitMember(document, i, walk, from)
+    return
+  }
+  if (from < walk.pattern.length) visitFrom(document, walk, from)
+  for (const name of Object.keys(document)) visitMember(document, name, walk, from)
+}
+
+function visitMember (document: object, name: string | number, walk: Walk, from: number): void {
+  walk.path.push(name)
+  visitFrom(Reflect.get(document, name), walk, from)
+  walk.path.pop()
 }
