@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { ClientMessages, type Heard } from './client-messages.js'
 import { Downstream } from './downstream.js'
-import type { Closing, Inspection, Message, Refused } from './frame-contract.js'
+import type { Closing, Inspection, Judgement, Message } from './frame-contract.js'
 import { Turns } from '../turns.js'
 import type { Outcome } from './watch.js'
 import { Sender, type PerMessageDeflate } from './ws-parts.js'
@@ -117,22 +117,24 @@ class FramePump {
     this.#judging = true
     try {
       const answer = this.#options.inspection.check(message)
-      if (answer instanceof Promise) answer.then((refused) => { this.#settle(message, refused) }).catch(this.#fail)
+      if (answer instanceof Promise) answer.then((judged) => { this.#settle(message, judged) }).catch(this.#fail)
       else this.#settle(message, answer)
     } catch (error) {
       this.#fail(error)
     }
   }
 
-  #settle (message: Message, refused: Refused | undefined): void {
+  #settle ({ data, binary }: Message, judged: Judgement): void {
     this.#judging = false
     if (this.#over || this.#parting) return
+    const refused = judged !== undefined && 'replies' in judged ? judged : undefined
     const closing = this.#due ?? refused?.close
     if (refused !== undefined) {
       this.#replying = true
       this.#down.reply(refused.replies)
     } else if (closing === undefined) {
-      this.#up.send(message.data, { binary: message.binary, mask: true, compress: false, fin: true })
+      const payload = judged !== undefined && 'replace' in judged ? judged.replace : data
+      this.#up.send(payload, { binary, mask: true, compress: false, fin: true })
     }
     if (closing === undefined) this.#wake()
     else this.#part(closing)

@@ -1,0 +1,13 @@
+/** The room's door: what becomes of a body on its way to the backend. */
+import type { Exchange } from '../exchange.js'
+
+export { applyEdits, applyEditsInTurns } from './apply-edits.js'
+export { replaceTexts, rewritePrompt, type PromptRewriting, type RewrittenPrompt } from './rewrite-prompt.js'
+
+/**
+ * Whether `exchange.edits` can change its body: a JSON document, read and understood, and no form as well. Of anything
+ * else edits are left alone, so whoever depends on them must refuse it.
+ */
+export function canEdit ({ json, form, fields }: Pick<Exchange, 'json' | 'form' | 'fields'>): boolean {
+  return json !== undefined && form === undefined && fields === undefined
+}
