@@ -10,6 +10,8 @@ export interface Bucket {
   /** From here on the bucket is whole and need not be kept. */
   readonly wholeAt: number
   readonly weight: number
+  /** As it stands on disk, once it was written there: most buckets of many do not change between two writings. */
+  line?: string
 }
 
 /**
