@@ -1,5 +1,6 @@
 import { followPointer } from '../json-pointer.js'
 import type { ClientAddress, Identity, IdentityRequest, VerifiedUser } from './contract.js'
+import { groupValues } from './group-places.js'
 import { bringsBearer } from './guest.js'
 import { textsAt, type BodyPlace } from './places.js'
 import type { Found, Source } from './source.js'
@@ -79,7 +80,7 @@ function readBody (sources: Sources, request: IdentityRequest, body: unknown) {
       const user = source.verify(value)
       if (isKnown(user)) users.push(user)
     }
-    if (source.singular) group ??= firstId(valuesAt(source.group.body, body))
+    if (source.singular) group ??= firstId(groupValues(source.group.body, body))
   }
   return { users, group }
 }

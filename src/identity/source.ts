@@ -1,11 +1,11 @@
-import { hash, timingSafeEqual } from 'node:crypto'
 import { createAddressMatcher } from './address-matcher.js'
 import { aliasFault, createAlias, type Alias, type AliasBook } from './aliases.js'
 import { createKeyReader, type KnownKeys } from './api-keys.js'
 import type { IdentityRequest, IdentitySource, VerifiedUser } from './contract.js'
-import { fieldValues } from './head-fields.js'
+import { groupPlacesOf, type GroupPlaces } from './group-places.js'
 import { createTokenVerifier, jwtFault, type JwtOptions, type TokenVerifier } from './jwt.js'
 import { isBodyPlace, isHeadPlace, type BodyPlace, type HeadPlace } from './places.js'
+import { createSecretMatcher } from './secret-header.js'
 import { readUserId } from './user-id.js'
 
 export interface SourceOptions extends JwtOptions {
@@ -19,7 +19,7 @@ export type Found = VerifiedUser | undefined
 export interface Source {
   readonly head: readonly HeadPlace[]
   readonly body: readonly BodyPlace[]
-  readonly group: { readonly head: readonly HeadPlace[], readonly body: readonly BodyPlace[] }
+  readonly group: GroupPlaces
   /** False: this request's word does not count here, whatever it says. */
   believes (request: IdentityRequest): boolean
   /** The user whom a credential of a believed request names. Never throws, never rejects. */
@@ -41,7 +41,7 @@ export function createSource (source: IdentitySource, options: SourceOptions): S
   const places = {
     head: source.from.filter(isHeadPlace),
     body: source.from.filter(isBodyPlace),
-    group: { head: source.group.filter(isHeadPlace), body: source.group.filter(isBodyPlace) },
+    group: groupPlacesOf(source.group),
   }
   const issuer = source.jwt?.issuer
   const alias = source.alias === undefined ? undefined : createAlias(source.alias, { ...options, issuer })
@@ -74,7 +74,7 @@ const NO_KEYS = { takesKeys: false, keyIdOf: () => undefined } as const
 function meansOf ({ jwt, apiKey, secretHeader, trustedPeers }: IdentitySource, options: SourceOptions): Means {
   if (jwt !== undefined) return byToken(createTokenVerifier(jwt, options))
   if (apiKey !== undefined) return byKey(createKeyReader(apiKey.pattern), options.keys)
-  const believes = secretHeader === undefined ? fromPeers(trustedPeers ?? []) : withSecret(secretHeader)
+  const believes = secretHeader === undefined ? fromPeers(trustedPeers ?? []) : createSecretMatcher(secretHeader)
   return { believes, verify: namedUser, singular: true, ...NO_KEYS }
 }
 
@@ -98,15 +98,4 @@ function namedUser (value: unknown): Found {
 function fromPeers (peers: readonly string[]): Source['believes'] {
   const matches = createAddressMatcher(peers)
   return ({ peer }) => matches(peer)
-}
-
-/** Exactly one field with the secret. Hashes are compared, so that neither content nor length shows in the time it takes. */
-function withSecret ({ name, value }: NonNullable<IdentitySource['secretHeader']>): Source['believes'] {
-  const expected = hash('sha256', value, 'buffer')
-  const field = name.toLowerCase()
-  return ({ rawHeaders }) => {
-    const [given, more] = fieldValues(rawHeaders, field)
-    if (given === undefined || more !== undefined) return false
-    return timingSafeEqual(hash('sha256', given, 'buffer'), expected)
-  }
 }

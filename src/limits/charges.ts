@@ -9,6 +9,14 @@ import type { Forgiveness } from './forgiveness.js'
 /** Every request takes one place. */
 export const COST = 1
 
+/**
+ * Whether a limiter counts messages that were refused, as they were sent all the same (reference
+ * cheshire-cat-plugin.md, "Order of work" 4). Those that only wait for the body do not.
+ */
+export function countsRefused ({ after, tokens, key }: Limiter): boolean {
+  return after === 'content' && tokens === undefined && !key.includes('model')
+}
+
 export interface CountedAnswersOptions {
   readonly limiters: readonly Limiter[]
   /** As for the check of the same plan. */
@@ -39,11 +47,18 @@ export function observeCountedAnswers (
   }
 }
 
+export interface RefundOptions extends Omit<CountedAnswersOptions, 'limiters' | 'forgiveness'> {
+  /** Whoever settles tokens; absent: no limiter counts them. */
+  readonly tokens?: { giveBack (exchange: Exchange): void }
+}
+
 /** Gives back all that the request was charged, for a message that turned out to be a repetition. */
-export function createRefund ({ store, clock, onStoreError }: Omit<CountedAnswersOptions, 'limiters' | 'forgiveness'>): (exchange: Exchange) => void {
+export function createRefund ({ store, clock, tokens, onStoreError }: RefundOptions): (exchange: Exchange) => void {
   return (exchange) => {
+    tokens?.giveBack(exchange)
     for (const { limiter, bucket, subject, charged: cost } of exchange.decision?.states ?? []) {
-      if (cost === 0) continue
+      // Tokens are settled by whoever reads the answer.
+      if (cost === 0 || limiter.tokens !== undefined) continue
       runAside(() => store.refund({ limiter, bucket, subject, cost, now: clock() }), onStoreError)
     }
   }
@@ -56,7 +71,7 @@ export function createRefund ({ store, clock, onStoreError }: Omit<CountedAnswer
 export function createMessageCharge (
   { limiters, store, clock, onStoreError }: Omit<CountedAnswersOptions, 'forgiveness'>
 ): (exchange: Exchange) => void {
-  const charged = limiters.filter(({ after, countStatus }) => after === 'content' && countStatus.length === 0)
+  const charged = limiters.filter((limiter) => countsRefused(limiter) && limiter.countStatus.length === 0)
   return (exchange) => {
     if (skipsLimits(exchange)) return
     for (const limiter of charged) {

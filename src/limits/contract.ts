@@ -4,8 +4,8 @@ import type { Suspension } from '../suspensions/contract.js'
 import type { Booking } from '../verdict/verdict.js'
 import type { Breach } from '../violations/contract.js'
 
-/** What a limiter counts by. Parts are joined in this order: `ip+user`. */
-export type LimiterKey = SubjectKind
+/** What a limiter counts by. Parts are joined in this order: `ip+user`. `model`: the one that the body asks for. */
+export type LimiterKey = SubjectKind | 'model'
 export type Algorithm = 'fixed-window' | 'sliding-window' | 'gcra'
 /** What a rule does while the shared store is away: count in process, admit, or refuse with 503. */
 export type OnFailure = 'local' | 'open' | 'closed'
@@ -14,7 +14,7 @@ export type OnFailure = 'local' | 'open' | 'closed'
 export interface Limiter {
   readonly name: string
   readonly key: readonly LimiterKey[]
-  /** Requests that pass per window; 0 = nothing passes. */
+  /** Requests, or tokens, that pass per window; 0 = nothing passes. */
   readonly max: number
   readonly windowMs: number
   readonly algorithm: Algorithm
@@ -44,10 +44,35 @@ export interface Limiter {
   readonly message: string | undefined
   readonly observe: boolean
   readonly onFailure: OnFailure
+  /** It counts tokens: reserved on admission, settled by the answer. Undefined: it counts requests. */
+  readonly tokens: TokenReserve | undefined
   /** Asked before the body is read, or once content has nothing against it. */
   readonly after: 'head' | 'content'
   /** A refusal silences the subject for so long, with this text (`{minutes}` still in it); undefined: it only refuses. */
   readonly suspend: { readonly durationMs: number, readonly message: string } | undefined
+  /**
+   * Refusals are silent where the dialect can be, but for one in so long in each bucket, which has this text (with the
+   * same numbers in it as `message`); 0: none is told. Undefined: every refusal is told.
+   */
+  readonly drop: { readonly warnEveryMs: number, readonly message: string | undefined } | undefined
+}
+
+/** Deliveries that come again are answered, not forwarded twice. */
+export interface OnceRule {
+  /** JSON pointer (parsed) to the delivery's id: a text or a whole number; without one, each is a delivery of its own. */
+  readonly id: readonly string[]
+  /** How long a delivery is known once the backend has answered it with 2xx. */
+  readonly knownMs: number
+  /** How long one that has no answer yet stands in the way of the next, should its process have died. */
+  readonly inFlightMs: number
+}
+
+/** What a limiter of tokens reserves for an answer. */
+export interface TokenReserve {
+  /** For a request that names no cap of its own; it is written into its body. */
+  readonly maxTokens: number
+  /** Streams are asked to tell their usage at their end. */
+  readonly includeUsage: boolean
 }
 
 /** One bucket that a request wants to be charged in, in the order of the route. */
@@ -80,6 +105,8 @@ export interface LimiterState {
   readonly resetAt: number
   /** Epoch milliseconds from which another such request would pass; the instant of the decision when there is room. */
   readonly retryAt: number
+  /** Counted in process, as the shared store was away. */
+  readonly inProcess?: true
 }
 
 /** A request's question to the store. */
@@ -142,6 +169,18 @@ export interface Charge {
   readonly subject: string
   readonly cost: number
   readonly now: number
+  /** Of a refund: when the places were taken, and what was left then. Absent: a moment ago. */
+  readonly taken?: Taken
+  /** They were counted in process, or in the shared store. Absent: wherever counts are kept just now. */
+  readonly inProcess?: boolean
+}
+
+/** A charge that may be given back long after: in the window that it fell into, and no other. */
+export interface Taken {
+  /** Epoch milliseconds, by the store's clock. */
+  readonly at: number
+  /** Places left once it was taken. */
+  readonly remaining: number
 }
 
 /**

@@ -57,6 +57,8 @@ export interface LimitVerdict extends Refusal {
   /** What the limiter counts by, or what the policy calls it: `ip`, `user`, `global`, `ip+user`, `submission`. */
   readonly key: string
   readonly max: number
+  /** What `max` counts; absent: requests. */
+  readonly unit?: 'tokens'
   readonly windowMs: number
   /** Violation type; absent when the limiter books none. */
   readonly type?: string

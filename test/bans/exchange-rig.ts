@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import type { Exchange } from '../../src/exchange.js'
 import type { Identity, VerifiedUser } from '../../src/identity/contract.js'
 import { addressSubject } from '../../src/identity/identity.js'
@@ -11,7 +12,7 @@ export function policyOf (bans: Partial<BanPolicy> = {}): Policy {
   return { ...policy, bans: { ...policy.bans, ...bans } }
 }
 
-type Lists = 'denyUsers' | 'exemptUsers' | 'allowUsers' | 'allowGroups' | 'denyAddresses' | 'exemptAddresses'
+type Lists = 'allowRequired' | 'denyUsers' | 'exemptUsers' | 'allowUsers' | 'allowGroups' | 'denyAddresses' | 'exemptAddresses'
 
 export function accessRules (rules: Partial<Record<Lists, string[]>>): AccessRules {
   return {
@@ -23,6 +24,8 @@ export function accessRules (rules: Partial<Record<Lists, string[]>>): AccessRul
     exemptUserAgents: [],
     allowUsers: new Set(rules.allowUsers),
     allowGroups: new Set(rules.allowGroups),
+    allowRequired: rules.allowRequired !== undefined,
+    allowNotice: undefined,
   }
 }
 
@@ -58,6 +61,7 @@ export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Excha
     headers: {},
     rawHeaders: [],
     upgrade: false,
+    connection: Object.assign(new EventEmitter(), { destroyed: false }),
     policy,
     plan: createPlanner(policy, noChecks).planOf([]),
     identity: identityOf(caller),
@@ -67,6 +71,7 @@ export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Excha
     json: undefined,
     form: undefined,
     fields: undefined,
+    model: '',
     decision: undefined,
     observed: [],
     isTrigger: true,

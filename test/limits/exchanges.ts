@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import type { Exchange } from '../../src/exchange.js'
 import type { Identity } from '../../src/identity/contract.js'
 import type { BanPolicy, Plan, Policy } from '../../src/policy/contract.js'
@@ -39,12 +40,15 @@ const POLICY: Policy = {
     exemptUserAgents: [],
     allowUsers: new Set(),
     allowGroups: new Set(),
+    allowRequired: false,
+    allowNotice: undefined,
   },
   bans: BANS,
   limiters: new Map(),
   outcomes: new Map(),
   concurrency: new Map(),
   content: new Map(),
+  doorman: undefined,
   browser: { violation: 'non_browser', score: 20 },
   routes: [],
   defaultReply: 'librechat-json',
@@ -60,12 +64,16 @@ const PLAN: Plan = {
   authRequired: false,
   browser: undefined,
   limiters: [],
+  tokens: [],
   forgiveMs: 0,
   outcomes: [],
   concurrency: [],
   releases: [],
   accounts: [],
+  once: undefined,
+  when: undefined,
   inspections: [],
+  doorman: [],
   frames: undefined,
   identity: [],
   headChecks: [],
@@ -101,6 +109,7 @@ export function exchangeOf (part: ExchangePart = {}): Exchange {
     headers: part.headers ?? {},
     rawHeaders: [],
     upgrade: false,
+    connection: Object.assign(new EventEmitter(), { destroyed: false }),
     policy: {
       ...POLICY,
       bans: { ...BANS, ...part.bans },
@@ -114,6 +123,7 @@ export function exchangeOf (part: ExchangePart = {}): Exchange {
     json: undefined,
     form: undefined,
     fields: undefined,
+    model: '',
     decision: undefined,
     observed: [],
     isTrigger: true,
