@@ -14,6 +14,7 @@ import type { Journal } from '../violations/contract.js'
 import { createViolations } from '../violations/violations.js'
 import { drain } from './drain.js'
 import type { Foundation } from './foundation.js'
+import { openDoorman } from './open-doorman.js'
 import { createLateBans } from './late-bans.js'
 
 export interface PublicSideOptions {
@@ -46,7 +47,13 @@ export async function createPublicSide (options: PublicSideOptions): Promise<Pub
     help: 'Requests and WebSockets under way',
     read: () => rooms.open.size,
   })
-  return { gateway, drain: (graceMs) => drain(gateway, rooms.open, graceMs) }
+  return {
+    gateway,
+    drain: async (graceMs) => {
+      await drain(gateway, rooms.open, graceMs)
+      await rooms.doorman.close()
+    },
+  }
 }
 
 function createRooms ({ foundation, journal, accounts, clock, log }: PublicSideOptions): Rooms {
@@ -64,5 +71,6 @@ function createRooms ({ foundation, journal, accounts, clock, log }: PublicSideO
   const refusals = createRefusalLog(log, clock)
   const known = { accounts, addressUsers, knownKeys: createKnownKeys(clock), aliases: createAliasBook() }
   const stateful = { bans, counters, leases, suspensions, violations }
-  return { ...stateful, ...known, clock, log, metrics, open, refusals }
+  const doorman = openDoorman({ foundation, clock, log })
+  return { ...stateful, ...known, doorman, clock, log, metrics, open, refusals }
 }
