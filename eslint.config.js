@@ -2,7 +2,7 @@ import neostandard from 'neostandard'
 import tseslint from 'typescript-eslint'
 
 /** Rooms that speak only the domain: no HTTP framework, no process, no other room but through its contract. */
-const domainRooms = ['accounts', 'bans', 'browser', 'content', 'limits', 'concurrency', 'violations', 'outcomes', 'suspensions', 'prompt']
+const domainRooms = ['accounts', 'bans', 'browser', 'content', 'doorman', 'limits', 'concurrency', 'violations', 'outcomes', 'suspensions', 'prompt', 'tokens', 'rewriting', 'conditions']
 
 const forbid = (...patterns) => ({
   'no-restricted-imports': ['error', { patterns: patterns.map(([group, message]) => ({ group, message })) }],

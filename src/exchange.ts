@@ -6,6 +6,14 @@ import type { Edit } from './rewriting/contract.js'
 import type { Target } from './policy/target.js'
 import type { Verdict } from './verdict/verdict.js'
 
+/** A client's connection: whoever waits long on its behalf looks whether it is still there. */
+export interface ClientConnection {
+  /** It has left. */
+  readonly destroyed: boolean
+  once (event: 'close', listener: () => void): unknown
+  off (event: 'close', listener: () => void): unknown
+}
+
 /** One request on its way through the rooms. Made once, in `gateway/admit.ts`; rooms read it and write only what is marked. */
 export interface Exchange {
   /** Request id: ours, or the client's when a trusted proxy vouches for it. */
@@ -19,6 +27,7 @@ export interface Exchange {
   readonly rawHeaders: readonly string[]
   /** A WebSocket handshake. */
   readonly upgrade: boolean
+  readonly connection: ClientConnection
   /** The policy that was in force when the request came; it keeps it. */
   readonly policy: Policy
   /** What this policy asks of this request. */
@@ -37,6 +46,8 @@ export interface Exchange {
   form: Readonly<Record<string, string>> | undefined
   /** All texts of that form, or of a multipart one, by field; undefined where nothing looks for prompts. */
   fields: ReadonlyMap<string, readonly string[]> | undefined
+  /** The model that the body asks for, folded, where somebody is counted by it; empty: none. Written by the gateway. */
+  model: string
   /** Where the limiters stand, for the rate headers; undefined: none was asked. Written by the limits check. */
   decision: Decision | undefined
   /** Verdicts that observe mode recorded instead of enforcing. Written by the guard. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { InspectionRule } from '../content/contract.js'
+import type { IdentitySource } from '../identity/contract.js'
 import type { Limiter, OnFailure } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
 import type { ConcurrencyRule, Plan, Policy, RouteEntry } from '../policy/contract.js'
@@ -8,8 +9,10 @@ import { createPlanner } from '../policy/plan.js'
 import { createRouteTable } from '../policy/route-table.js'
 import { silencesAnybody, suspendsAnybody } from '../policy/suspending.js'
 import { parseTarget } from '../policy/target.js'
+import { allowText, conditionLines, onceText } from './condition-text.js'
+import { doormanText, doormanUseText } from './doorman-text.js'
 import { durationText } from './duration-text.js'
-import { actionText, countedText, promptText, refusalText, signText, suspensionsText } from './rule-text.js'
+import { actionText, countedText, maxText, promptText, refusalText, signText, suspensionsText } from './rule-text.js'
 import type { Terminal } from './terminal.js'
 
 const MALFORMED = 'This target is malformed: it is answered 400.\n'
@@ -52,17 +55,21 @@ export function explain ({ config, policy }: LoadedPolicy, method: string, path:
 
 function checksOf (policy: Policy, plan: Plan, isRedis: boolean): string[] {
   const { bans, access } = policy
+  const allowed = allowText(access)
   const failureText = ({ onFailure }: { onFailure: OnFailure }) => isRedis ? `; without Redis ${onFailure}` : ''
   const limiter = (one: Limiter) => `${limiterText(one)}${failureText(one)}`
   if (policy.mode === 'off') return ['forward to the backend (mode off: nothing is checked)']
   return [
+    ...secretTexts([...policy.identity, ...plan.identity]),
     `ban or deny of user or address${bans.enabled ? '' : ' (automatic bans are off: only manual ones hold)'}`,
-    ...access.allowUsers.size + access.allowGroups.size > 0 ? ['allowlist'] : [],
+    ...allowed === undefined ? [] : [`allowlist: ${allowed}`],
     ...plan.identity.length === 0 ? [] : ['who it is, by credentials of this route alone'],
     ...suspendsAnybody(policy) && silencesAnybody(plan) ? ['suspension: who is suspended is told so, and nothing is counted'] : [],
     ...plan.browser === undefined
       ? []
       : [`browser only (${plan.browser.level}), violation ${policy.browser.violation}, score ${policy.browser.score}`],
+    ...plan.once === undefined ? [] : [onceText(plan.once)],
+    ...plan.when === undefined ? [] : [`limits, content and doorman only ${conditionLines(plan.when.conditions).join(', ')}`],
     ...plan.limiters.filter(({ after }) => after === 'head').map(limiter),
     ...plan.forgiveMs === 0
       ? []
@@ -71,9 +78,16 @@ function checksOf (policy: Policy, plan: Plan, isRedis: boolean): string[] {
     ...plan.inspections.flatMap(inspectionTexts),
     ...plan.limiters.filter(({ after }) => after === 'content').map(limiter),
     ...plan.concurrency.map((rule) => `${concurrencyText(rule)}${failureText(rule)}`),
+    ...plan.doorman.map((use) =>
+      `doorman, looking at ${doormanUseText(use)}, asks ${doormanText(use.rules)}${use.observe && !use.rules.observe ? '; observed only' : ''}`),
     'forward to the backend',
     ...plan.outcomes.map(outcomeText),
   ]
+}
+
+function secretTexts (sources: readonly IdentitySource[]): string[] {
+  const names = sources.flatMap(({ secretHeader }) => secretHeader?.required === true ? [secretHeader.name] : [])
+  return [...new Set(names)].map((name) => `secret in the header ${name}: without it 401, before the body`)
 }
 
 function inspectionTexts ({ prompt, content }: InspectionRule): string[] {
@@ -86,9 +100,9 @@ function inspectionTexts ({ prompt, content }: InspectionRule): string[] {
 }
 
 function limiterText (limiter: Limiter): string {
-  const { name, max, windowMs, key, algorithm, violation, score, observe } = limiter
+  const { name, windowMs, key, algorithm, violation, score, observe } = limiter
   const price = violation === undefined ? 'no violation' : `violation ${violation}, score ${score}`
-  return `limiter ${name}: ${max} per ${durationText(windowMs)} by ${key.join('+')} (${algorithm}), counting ${countedText(limiter)}; ` +
+  return `limiter ${name}: ${maxText(limiter)} per ${durationText(windowMs)} by ${key.join('+')} (${algorithm}), counting ${countedText(limiter)}; ` +
     `${price}; refused with ${refusalText(limiter)}${observe ? '; observed only' : ''}`
 }
 

@@ -23,7 +23,7 @@ import type { ShownVariable } from './shown-variables.js'
 import { readStores } from './store-settings.js'
 import { warnOfStores } from './store-warnings.js'
 import type { Tree } from './tree.js'
-import { createVariables, warnOfVariables } from './variables.js'
+import { createVariables, warnOfNames } from './variables.js'
 import type { Variables } from './variables.js'
 
 export { ConfigErrors, formatMistake, nearest } from './mistake.js'
@@ -87,7 +87,7 @@ export async function loadConfig (options: LoadOptions): Promise<LoadedConfig> {
   const document = Object.freeze({ ...authorities.document, preset })
   const store = await readStores(document.store, { variables, cwd, at, findings })
   const upstreamGiven = document.upstream?.url !== undefined
-  warnings.push(...chat.warnings, ...warnOfVariables(variables, namesIn(env, dotenv)))
+  warnings.push(...chat.warnings, ...warnOfNames(namesIn(env, dotenv)))
   const config: LoadedConfig = Object.freeze({
     settings: Object.freeze({ ...readSettings(variables, cwd), store, preset, policyFile, upstreamGiven }),
     document,

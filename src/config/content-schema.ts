@@ -61,6 +61,8 @@ export const PromptPart = Type.Object({
 /** Of a limiter. */
 export const OnExceed = Type.Object({
   suspend: Type.Optional(Duration({ minimum: 1, description: 'A refusal silences the subject for so long' })),
+  drop: Type.Optional(oneOf('silent')),
+  warnEvery: Type.Optional(Duration({ minimum: 0, description: 'Of drop: one refusal in so long is told; 0 = none' })),
   message: Type.Optional(Text({ description: 'With {minutes}: time left, rounded up' })),
 }, Strict)
 

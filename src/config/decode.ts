@@ -19,6 +19,8 @@ interface SchemaNode {
   readonly patternProperties?: Readonly<Record<string, SchemaNode>>
   readonly items?: SchemaNode
   readonly oneOrMany?: SchemaNode
+  readonly shorthand?: { readonly key: string, readonly map: SchemaNode }
+  readonly textsOrMaps?: SchemaNode
 }
 
 interface Context extends Findings { readonly seen: Set<Tree> }
@@ -32,12 +34,15 @@ export function decode<T extends TSchema> (schema: T, tree: Tree, findings: Find
 }
 
 function decodeNode (schema: SchemaNode, tree: Tree, path: Path, context: Context): unknown {
+  if (schema.kind === 'value') return valueOf(tree)
   if (schema.kind !== undefined) return decodeScalar(ruleOf(schema, schema.kind), tree, path, context)
   if (schema.oneOrMany !== undefined) {
     return tree.kind === 'map'
       ? Object.freeze([decodeNode(schema.oneOrMany, tree, path, context)])
       : decodeNode({ type: 'array', items: schema.oneOrMany }, tree, path, context)
   }
+  if (schema.shorthand !== undefined) return decodeShorthand(schema.shorthand, tree, path, context)
+  if (schema.textsOrMaps !== undefined) return decodeTextsOrMaps(schema.textsOrMaps, tree, path, context)
   if (schema.type === 'array' && schema.items !== undefined) {
     return tree.kind === 'list' ? decodeList(schema.items, tree, path, context) : misfit(schema, tree, path, context)
   }
@@ -76,6 +81,32 @@ function decodeRecord (schema: SchemaNode, tree: MapTree, path: Path, context: C
 function decodeList (schema: SchemaNode, tree: ListTree, path: Path, context: Context): unknown {
   const items = tree.items.map((item, index) => decodeNode(schema, item, [...path, index], context))
   return Object.freeze(items.filter((item) => item !== undefined))
+}
+
+/** As a list of texts is read, with maps among them. */
+function decodeTextsOrMaps (schema: SchemaNode, tree: Tree, path: Path, context: Context): unknown {
+  if (tree.kind === 'scalar') return decodeScalar({ kind: 'list' }, tree, path, context)
+  if (tree.kind === 'map') return Object.freeze([decodeNode(schema, tree, path, context)])
+  const items = tree.items.map((item, index) => item.kind === 'map'
+    ? decodeNode(schema, item, [...path, index], context)
+    : decodeElement(item, [...path, index], context))
+  return Object.freeze(items.filter((item) => item !== undefined))
+}
+
+/** `{ action: refuse }`, written as `refuse`. */
+function decodeShorthand (
+  { key, map }: NonNullable<SchemaNode['shorthand']>, tree: Tree, path: Path, context: Context
+): unknown {
+  const only = map.properties?.[key]
+  if (tree.kind === 'map' || only === undefined) return decodeNode(map, tree, path, context)
+  return frozen([[key, decodeNode(only, tree, path, context)]])
+}
+
+/** As it is written, lists and maps included. */
+function valueOf (tree: Tree): unknown {
+  if (tree.kind === 'scalar') return tree.value
+  if (tree.kind === 'list') return Object.freeze(tree.items.map(valueOf))
+  return frozen([...tree.entries].map(([key, entry]) => [key, valueOf(entry.tree)]))
 }
 
 function decodeScalar (rule: Rule, tree: Tree, path: Path, context: Context): unknown {

@@ -5,7 +5,7 @@ const header = {
   title: 'Portcullis policy file',
 }
 /** Ours alone: what `decode.ts` goes by. */
-const internal = new Set(['kind', 'values', 'oneOrMany'])
+const internal = new Set(['kind', 'values', 'oneOrMany', 'shorthand'])
 
 /** The JSON Schema of the policy file, for editors. */
 export function policyJsonSchema (): unknown {

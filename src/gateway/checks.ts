@@ -1,15 +1,19 @@
 import { createAccountCheck, createAccountLearner } from '../accounts/accounts.js'
-import { createAllowCheck, createBanCheck, type Access } from '../bans/bans.js'
+import type { Access } from '../bans/bans.js'
 import { createBrowserCheck } from '../browser/browser.js'
 import type { Concurrency } from '../concurrency/concurrency.js'
 import type { Check, Exchange, ObserveAnswer } from '../exchange.js'
 import type { Identifier } from '../identity/contract.js'
 import { createForgiveness, type Forgiveness } from '../limits/forgiveness.js'
-import { observeCountedAnswers } from '../limits/limits.js'
+import { observeCountedAnswers, type Deliveries } from '../limits/limits.js'
 import { createOutcomeObserver } from '../outcomes/outcomes.js'
 import type { MessageRules, PlanParts, Policy, Requirements } from '../policy/contract.js'
 import type { Silence } from '../suspensions/check.js'
+import type { TokenLedger } from '../tokens/tokens.js'
+import { allowChecks, banChecks, senderChecks } from './access-checks.js'
 import { observing } from './guard.js'
+import { doormanChecks } from './doorman-checks.js'
+import { judgeBy, ofTriggers, ofTriggersAnswer } from './judge.js'
 import { messageInOneStep, messageInTwoSteps, silenceOf, silenceUnder, type MessageChecks } from './message-checks.js'
 import type { Rooms } from './rooms.js'
 
@@ -21,6 +25,8 @@ export interface AssemblyOptions {
   readonly access: Access
   readonly identifier: Identifier
   readonly concurrency: Concurrency
+  readonly deliveries: Deliveries
+  readonly tokens: TokenLedger
   readonly rooms: Rooms
   /** Told what a store failed to do. */
   onStoreError (error: Error): void
@@ -32,28 +38,32 @@ export function assembleChecks (options: AssemblyOptions): (requirements: Requir
   const silence = silenceUnder(options)
   const lateChecks = options.policy.mode === 'enforce' ? banned : []
   return (requirements) => {
+    const { when, once } = requirements
     const { readsBody } = options.identifier.withSources(requirements.identity)
-    // Then every check but those of the address waits for the body.
-    const identityInBody = readsBody && requirements.entries.length > 0
-    const bodyLimit = bodyLimitOf(requirements, options, identityInBody)
+    // Then every check but those of sender and address waits for the body.
+    const waits = requirements.entries.length > 0 && (readsBody || when !== undefined || once !== undefined)
+    const bodyLimit = bodyLimitOf(requirements, options, waits)
     const forgiveness = forgivenessOf(requirements, options)
     const silenced = { ...options, silence }
-    const known = knownChecks(requirements, silenced)
-    const isReadBetween = requirements.accounts.length > 0 || (bodyLimit > 0 && !identityInBody)
+    const known = [...judgeBy(when), ...knownChecks(requirements, silenced), ...onceChecks(requirements, options)]
+    const isReadBetween = requirements.accounts.length > 0 || (bodyLimit > 0 && !waits)
     const { before, behind } = messageChecks(requirements, { ...silenced, forgiveness, isReadBetween })
     return {
       lateChecks,
       bodyLimit,
       observers: observers(requirements, options, forgiveness),
-      headChecks: [...banned, ...identityInBody ? [] : [...known, ...before]],
+      headChecks: [...senderChecks(requirements, options), ...banned, ...waits ? [] : [...known, ...before]],
       bodyChecks: [
-        ...identityInBody ? [...banned, ...known, ...before] : [],
+        ...waits ? [...banned, ...known, ...before] : [],
         ...accountChecks(requirements, options),
         ...behind,
       ],
       frameChecks: requirements.frames === undefined
         ? []
-        : [...banned, ...known, ...frameChecks(requirements.frames, silenced)],
+        : [
+            ...banned, ...judgeBy(requirements.frames.when), ...knownChecks(requirements, silenced),
+            ...frameChecks(requirements.frames, silenced),
+          ],
     }
   }
 }
@@ -72,9 +82,11 @@ interface Around extends Silenced {
 /** With nothing between them, limiters and slots are one step of the store. */
 function messageChecks (rules: MessageRules, { isReadBetween, ...around }: Around): MessageChecks {
   const asked = { ...around, rules, silence: silenceOf(rules, around.silence) }
-  return isReadBetween || rules.inspections.length > 0
+  const { before, behind } = isReadBetween || rules.inspections.length > 0
     ? messageInTwoSteps(asked)
     : { before: messageInOneStep(asked), behind: [] }
+  const last = [...behind, ...doormanChecks(asked)]
+  return { before: ofTriggers(rules.when, before), behind: ofTriggers(rules.when, last) }
 }
 
 /** Every frame counts. */
@@ -92,30 +104,19 @@ function knownChecks (requirements: Requirements, { silence, ...options }: Silen
 
 /** 0: no check wants to see the body. A body that carries messages may be large, one that only signs somebody in not. */
 function bodyLimitOf (
-  requirements: Requirements, { policy, identifier }: AssemblyOptions, identityInBody: boolean
+  requirements: Requirements, { policy, identifier }: AssemblyOptions, waits: boolean
 ): number {
-  const { accounts, concurrency, inspections } = requirements
-  if (inspections.length > 0) return policy.maxInspectedBody
+  const { accounts, concurrency, doorman, inspections, tokens, when, once } = requirements
+  const isJudged = when !== undefined || once !== undefined
+  if (isJudged || inspections.length + tokens.length + doorman.length > 0) return policy.maxInspectedBody
   if (accounts.length > 0) return Math.min(LARGEST_SIGN_IN, policy.maxInspectedBody)
   const holdsMessages = identifier.readsBody || concurrency.some((rule) => rule.stream?.repeat !== undefined)
-  if (!identityInBody && !holdsMessages) return 0
+  if (!waits && !holdsMessages) return 0
   return holdsMessages ? policy.maxInspectedBody : Math.min(LARGEST_SIGN_IN, policy.maxInspectedBody)
 }
 
-/** Asked of every request, whatever its route, before anything else. */
-function banChecks ({ policy, access, rooms }: AssemblyOptions): Check[] {
-  if (policy.mode === 'off') return []
-  const check = createBanCheck({
-    book: rooms.bans, access, automatic: policy.bans.enabled, users: rooms.addressUsers,
-  })
-  return [policy.mode === 'observe' ? observing(check) : check]
-}
-
-/** Nobody in particular may pass where people must be able to sign in; where a user is required, not. */
-function allowChecks ({ authRequired, mode }: Requirements, { policy, access }: AssemblyOptions): Check[] {
-  if (mode === 'off' || policy.access.allowUsers.size + policy.access.allowGroups.size === 0) return []
-  const check = createAllowCheck(access, { anonymous: authRequired ? 'refuse' : 'pass' })
-  return [mode === 'observe' ? observing(check) : check]
+function onceChecks ({ once }: Requirements, { deliveries }: AssemblyOptions): Check[] {
+  return once === undefined ? [] : [deliveries.checkFor(once)]
 }
 
 function browserChecks (
@@ -147,13 +148,16 @@ function accountChecks ({ accounts, mode }: Requirements, { policy, access, room
 function observers (
   requirements: Requirements, options: AssemblyOptions, forgiveness: Forgiveness | undefined
 ): ObserveAnswer[] {
-  const { concurrency, rooms, onStoreError } = options
-  const { limiters, outcomes: rules } = requirements
+  const { concurrency, deliveries, tokens, rooms, onStoreError } = options
+  const { limiters, outcomes: rules, when, once } = requirements
   const { book } = rooms.violations
   const { counters: store, clock } = rooms
+  const counted = { limiters, forgiveness, store, clock, onStoreError }
   const counting = limiters.some((limiter) => limiter.countStatus.length > 0)
   return [
-    ...counting ? [observeCountedAnswers({ limiters, forgiveness, store, clock, onStoreError })] : [],
+    ...counting ? [ofTriggersAnswer(when, observeCountedAnswers(counted))] : [],
+    ...once === undefined ? [] : [deliveries.observe],
+    ...limiters.some((limiter) => limiter.tokens !== undefined) ? [tokens.observe(requirements.tokens)] : [],
     ...rules.length > 0 ? [createOutcomeObserver({ rules, book, onError: onStoreError })] : [],
     ...requirements.concurrency.length > 0 ? [concurrency.observeMessage] : [],
     ...requirements.accounts.map((rule) => createAccountLearner(rule, rooms.accounts)),

@@ -37,6 +37,7 @@ export function exchangeOf (handshake: Exchange, { runtime, plan, params, exempt
     json: undefined,
     form: undefined,
     fields: undefined,
+    model: '',
     decision: undefined,
     observed: [],
     isTrigger: true,

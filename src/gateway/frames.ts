@@ -3,8 +3,10 @@ import type { IncomingMessage } from 'node:http'
 import { chain } from '../chain.js'
 import type { Exchange } from '../exchange.js'
 import { faultVerdict, renderFrames } from '../replies/replies.js'
+import { modelOf } from '../tokens/tokens.js'
 import type { Closing, Inspection, FrameCheck, Refused } from '../upstream/frame-contract.js'
 import { BANNED_MESSAGE, type Verdict } from '../verdict/verdict.js'
+import { editMessage } from './edit-body.js'
 import { exchangeOf, standingOf } from './frames-exchange.js'
 import { runChecks } from './guard.js'
 import type { CloseReason } from './open-exchanges.js'
@@ -59,7 +61,8 @@ export function createFrameLine (handshake: Exchange, parties: FrameParties): Fr
   }
 }
 
-function createFrameCheck (handshake: Exchange, { runtime, current, rooms }: FrameParties): FrameCheck {
+function createFrameCheck (handshake: Exchange, parties: FrameParties): FrameCheck {
+  const { runtime, current, rooms } = parties
   let standing = standingOf(handshake, runtime)
   return (message) => {
     const inForce = current()
@@ -69,8 +72,8 @@ function createFrameCheck (handshake: Exchange, { runtime, current, rooms }: Fra
     const failed = (error: unknown): Refused => fail(exchange, error, rooms)
     try {
       const verdict = chain(readMessage(message), (reading) => check(exchange, reading))
-      if (!(verdict instanceof Promise)) return settle(exchange, verdict, rooms)
-      return verdict.then((late) => settle(exchange, late, rooms)).catch(failed)
+      const judged = chain(verdict, (known) => settle(exchange, known, parties) ?? editMessage(exchange, message))
+      return judged instanceof Promise ? judged.catch(failed) : judged
     } catch (error) {
       return failed(error)
     }
@@ -81,20 +84,29 @@ function createFrameCheck (handshake: Exchange, { runtime, current, rooms }: Fra
 function check (exchange: Exchange, reading: MessageReading): ReturnType<typeof runChecks> {
   const { plan } = exchange
   if (reading.fault === undefined) exchange.json = reading.json
-  else if ((plan.frames?.inspections.length ?? 0) > 0) {
+  else if (hasPrompts(plan)) {
     const fault = faultVerdict(reading.fault)
     if (plan.mode === 'enforce') return chain(runChecks(plan.frameChecks, exchange), (verdict) => verdict ?? fault)
     exchange.observed.push(fault)
     exchange.json = parseBody(exchange.body as Buffer)
   }
+  exchange.model = modelOf(exchange, plan.frames?.tokens ?? [])
   return runChecks(plan.frameChecks, exchange)
 }
 
-function settle (exchange: Exchange, verdict: Verdict | undefined, rooms: Rooms): Refused | undefined {
+/** What is said in them counts. */
+function hasPrompts ({ frames }: Exchange['plan']): boolean {
+  return frames !== undefined && frames.inspections.length + frames.doorman.length + frames.tokens.length > 0
+}
+
+function settle (
+  exchange: Exchange, verdict: Verdict | undefined, { runtime, rooms }: FrameParties
+): Refused | undefined {
   const { plan, receivedAt } = exchange
   rooms.metrics.request({ route: plan.label, verdict: verdict?.kind ?? 'forwarded', mode: plan.mode },
     rooms.clock() - receivedAt)
   if (verdict !== undefined) {
+    runtime.tokens.giveBack(exchange)
     rooms.refusals.refused(exchange, verdict)
     return refusalOf(exchange, verdict)
   }

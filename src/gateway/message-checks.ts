@@ -11,6 +11,7 @@ import type { Limiter } from '../limits/contract.js'
 import type { MessageRules, Policy } from '../policy/contract.js'
 import { silencesAnybody, suspendsAnybody } from '../policy/suspending.js'
 import { createSilence, type Silence } from '../suspensions/check.js'
+import { createReserve } from '../tokens/tokens.js'
 import type { ResetRule } from '../suspensions/contract.js'
 import type { Rooms } from './rooms.js'
 
@@ -93,6 +94,7 @@ function counted (options: MessageOptions, { limiters, takesSlots, forgiveness }
     limiters,
     store,
     slots: concurrency?.desk,
+    reserve: createReserve({ rules: rules.tokens, limiters }),
     silence,
     reset,
     forgiveness,

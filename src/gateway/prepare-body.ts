@@ -3,6 +3,7 @@ import type { FaultCode } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import type { Identifier } from '../identity/contract.js'
 import { faultVerdict } from '../replies/replies.js'
+import { modelOf } from '../tokens/tokens.js'
 import { identityRequest } from './admit.js'
 import { inspectBody, inspectSignIn } from './inspect-body.js'
 import { decodeBody, parseBody, parseForm } from './parse-body.js'
@@ -22,6 +23,7 @@ export async function prepareBody (
   if (typeof body === 'string') return body
   exchange.body = body
   const fault = await takeApart(exchange, body, identifier)
+  exchange.model = modelOf(exchange, exchange.plan.tokens)
   if (fault !== undefined || !identifier.readsBody) return fault
   const asked = identityRequest(request, exchange.target, exchange)
   exchange.identity = identifier.identifyBody(asked, exchange.identity, exchange.form ?? exchange.json)
@@ -32,19 +34,25 @@ export async function prepareBody (
 /** What only tells one message of a user from another need not be read of nobody. */
 function isWanted (exchange: Exchange, { readsBody }: Identifier): boolean {
   const { identity, plan } = exchange
-  return readsBody || hasPrompts(exchange) || plan.accounts.length > 0 || identity.user !== undefined
+  return readsBody || hasPrompts(exchange) || isJudged(exchange) ||
+    plan.accounts.length > 0 || identity.user !== undefined
+}
+
+/** What it says decides on what it costs, or whether it was here before. */
+function isJudged ({ plan, upgrade }: Exchange): boolean {
+  return (plan.when !== undefined || plan.once !== undefined) && !upgrade
 }
 
 /** Who says it does not matter. A handshake says nothing yet. */
 function hasPrompts ({ plan, upgrade }: Exchange): boolean {
-  return plan.inspections.length > 0 && !upgrade
+  return plan.inspections.length + plan.doorman.length + plan.tokens.length > 0 && !upgrade
 }
 
 /** Where what is said counts, the backend must not read it otherwise. Observe mode reads what it can. */
 async function takeApart (
   exchange: Exchange, body: Buffer, { readsBody }: Identifier
 ): Promise<FaultCode | undefined> {
-  const isSignIn = readsBody || exchange.plan.accounts.length > 0
+  const isSignIn = readsBody || isJudged(exchange) || exchange.plan.accounts.length > 0
   if (!isSignIn && !hasPrompts(exchange)) return readSome(exchange, body)
   const fault = await (isSignIn ? inspectSignIn(exchange, body) : inspectBody(exchange, body))
   if (fault === undefined || exchange.plan.mode === 'enforce') return fault

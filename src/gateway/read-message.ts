@@ -18,19 +18,24 @@ const NO_JSON: MessageReading = { json: undefined }
  * A WebSocket message as JSON that reads the same to everybody. A text message is meant to be JSON; a binary one is,
  * where it begins like it.
  */
-export function readMessage ({ data, binary }: Message): MessageReading | Promise<MessageReading> {
+export function readMessage (message: Message): MessageReading | Promise<MessageReading> {
+  const { data, binary } = message
   if (binary && !beginsLikeJson(data)) return NO_JSON
-  const text = binary ? textOf(data) : data.toString()
+  const text = binary ? withoutMark(writtenIn(message)) : writtenIn(message)
   const conclude = (reading: JsonReading): MessageReading =>
     reading.fault === undefined ? { json: reading.value } : reading
   return text.length <= LONG_TEXT ? conclude(readStrictJson(text)) : readStrictJsonInTurns(text).then(conclude)
 }
 
-/** UTF-8, or UTF-16 in either order of bytes, as parsers of bytes guess it; without the mark in front. */
-function textOf (data: Buffer): string {
-  const text = isUtf16(data, 1)
+/** A message as text; a binary one in UTF-8, or in UTF-16 in either order of bytes, as parsers of bytes guess it. */
+export function writtenIn ({ data, binary }: Message): string {
+  if (!binary) return data.toString()
+  return isUtf16(data, 1)
     ? data.toString('utf16le')
     : isUtf16(data, 0) ? Buffer.from(data).subarray(0, data.length & ~1).swap16().toString('utf16le') : data.toString()
+}
+
+function withoutMark (text: string): string {
   return text.startsWith(BOM) ? text.slice(1) : text
 }
 

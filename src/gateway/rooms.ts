@@ -2,6 +2,7 @@ import type { AccountDirectory } from '../accounts/contract.js'
 import type { AddressUsers, BanBook } from '../bans/contract.js'
 import type { Clock } from '../clock.js'
 import type { LeaseStore } from '../concurrency/contract.js'
+import type { Doorman } from '../doorman/doorman.js'
 import type { CounterStore } from '../limits/contract.js'
 import type { AliasBook, KnownKeys } from '../identity/identity.js'
 import type { Log } from '../log.js'
@@ -29,6 +30,7 @@ export interface Rooms {
   readonly leases: LeaseStore
   readonly suspensions: SuspensionStore
   readonly violations: Violations
+  readonly doorman: Doorman
   readonly open: OpenExchanges
   readonly refusals: RefusalLog
 }

@@ -31,7 +31,7 @@ function compileConversation (one: ConversationDocument, path: DocumentPath, rep
   }
 }
 
-function patternOf (text: string, path: DocumentPath, report: Report): PointerPattern {
+export function patternOf (text: string, path: DocumentPath, report: Report): PointerPattern {
   const pattern = parsePointerPattern(text)
   if (pattern === undefined) {
     report(path, JSON.stringify(text), 'a JSON pointer: /NAME/NAME, with * for every element, ~0 for ~ and ~1 for / in a name')

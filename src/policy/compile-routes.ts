@@ -1,11 +1,15 @@
 import type { PolicyDocument, RouteDocument } from '../config/schema.js'
 import type { AccountRule } from '../accounts/contract.js'
 import type { ContentRules } from '../content/contract.js'
+import type { DoormanRules } from '../doorman/contract.js'
 import type { Limiter } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
+import type { TokenPlaces } from '../tokens/contract.js'
 import type { DocumentPath, Report } from './compile.js'
+import { compileDeliveries } from './compile-deliveries.js'
 import { compileIdentity } from './compile-identity.js'
 import { compileInspection, inWordsOf } from './compile-inspection.js'
+import { compileRouteTokens } from './compile-tokens.js'
 import type { ConcurrencyRule, ReleaseRule, RouteEntry } from './contract.js'
 import { pointerOf } from './pointers.js'
 import { validatePattern } from './route-pattern.js'
@@ -16,6 +20,9 @@ interface Rules {
   readonly concurrency: ReadonlyMap<string, ConcurrencyRule>
   readonly outcomes: ReadonlyMap<string, OutcomeRule>
   readonly content: ReadonlyMap<string, ContentRules>
+  readonly tokens: ReadonlyMap<string, TokenPlaces>
+  /** Undefined: he is off. */
+  readonly doorman: DoormanRules | undefined
   readonly report: Report
   readonly warnings: string[]
 }
@@ -38,6 +45,7 @@ function compileRoute (entry: RouteDocument, index: number, rules: Known): Route
     if (!read.params.includes(name)) report([...path, 'unless', name], JSON.stringify(name), parameterOf(read.params), read.params)
   }
   const inspection = compileInspection(entry, { ...rules, path, methods: read.methods })
+  const limiters = limitersOf(entry, path, rules).map((one) => inWordsOf(entry, one, document))
   return {
     index,
     match: entry.match,
@@ -47,7 +55,8 @@ function compileRoute (entry: RouteDocument, index: number, rules: Known): Route
     authRequired: entry.auth === 'required',
     identity: compileIdentity(entry.identity, { path: [...path, 'identity'], report, warnings }),
     browserOnly: entry.browserOnly ?? 'off',
-    limiters: limitersOf(entry, path, rules).map((one) => inWordsOf(entry, one, document)),
+    limiters,
+    tokens: compileRouteTokens(entry, { ...rules, limiters, prompt: inspection.prompt, path }),
     forgiveMs: entry.forgive ?? 0,
     outcomes: outcomesOf(entry, path, rules),
     concurrency: concurrencyOf(entry.concurrency, [...path, 'concurrency'], rules),
@@ -55,6 +64,7 @@ function compileRoute (entry: RouteDocument, index: number, rules: Known): Route
     account: accountOf(entry, [...path, 'account'], report),
     login: entry.login ?? false,
     ...inspection,
+    ...compileDeliveries(entry, { path, methods: read.methods, report, warnings }),
     reply: entry.reply ?? document.reply ?? 'problem',
     mode: entry.mode,
   }

@@ -1,12 +1,15 @@
 import type { PolicyDocument } from '../config/schema.js'
 import { expandCheshireCat } from './cheshire-cat.js'
+import { compileAccess } from './compile-access.js'
 import { compileConcurrency } from './compile-concurrency.js'
 import { compileContent } from './compile-content.js'
+import { compileDoorman } from './compile-doorman.js'
 import { compileIdentity } from './compile-identity.js'
 import { compileLimiters } from './compile-limiters.js'
 import { compileOutcomes } from './compile-outcomes.js'
 import { compileRoutes } from './compile-routes.js'
-import type { AccessRules, BanPolicy, Policy } from './contract.js'
+import { compileTokens } from './compile-tokens.js'
+import type { BanPolicy, Policy } from './contract.js'
 import { checkNetworks } from './networks.js'
 
 /** Where in the policy document something stands: `['limiters', 'loginIp', 'max']`. */
@@ -34,7 +37,10 @@ export function compilePolicy (written: PolicyDocument, reportWritten: Report): 
   const concurrency = compileConcurrency(document, report)
   const outcomes = compileOutcomes(document, report)
   const content = compileContent(document, report)
-  const routes = compileRoutes(document, { limiters, concurrency, outcomes, content, report, warnings })
+  const doorman = compileDoorman(document, report)
+  const tokens = compileTokens(document, report)
+  const rules = { tokens, limiters, concurrency, outcomes, content, doorman }
+  const routes = compileRoutes(document, { ...rules, report, warnings })
   const users = [...limiters.values()].filter(({ key, anonymous }) => key.includes('user') && anonymous === 'skip')
   if (identity.length === 0 && users.length + concurrency.size > 0) {
     warnings.push(`no identity source is active: ${users.length + concurrency.size} user limits do nothing, ` +
@@ -46,12 +52,13 @@ export function compilePolicy (written: PolicyDocument, reportWritten: Report): 
     upstream: compileUpstream(document, report),
     client: compileClient(document, report),
     identity,
-    access: compileAccess(document, report),
+    access: compileAccess(document, { report, warnings }),
     bans: compileBans(document),
     limiters,
     outcomes,
     concurrency,
     content,
+    doorman,
     browser: {
       violation: document.browser?.violation ?? 'non_browser',
       score: document.browser?.score ?? document.violations?.['non_browser']?.score ?? 20,
@@ -97,21 +104,6 @@ function compileClient ({ client = {} }: PolicyDocument, report: Report): Policy
     addressHeader: client.addressHeader ?? 'x-forwarded-for',
     ipv6Prefix: client.ipv6Prefix ?? 64,
     methodOverride: client.methodOverride ?? 'drop',
-  }
-}
-
-function compileAccess ({ allow = {}, deny = {}, exempt = {} }: PolicyDocument, report: Report): AccessRules {
-  checkNetworks(deny.addresses ?? [], ['deny', 'addresses'], report)
-  checkNetworks(exempt.addresses ?? [], ['exempt', 'addresses'], report)
-  return {
-    denyUsers: new Set(deny.users),
-    denyAddresses: deny.addresses ?? [],
-    exemptUsers: new Set((exempt.users ?? []).map((user) => user.includes('@') ? user.toLowerCase() : user)),
-    exemptAddresses: exempt.addresses ?? [],
-    exemptSkipsLimits: exempt.skipLimits ?? false,
-    exemptUserAgents: (exempt.userAgents ?? []).map((part) => part.toLowerCase()),
-    allowUsers: new Set(allow.users),
-    allowGroups: new Set(allow.groups),
   }
 }
 

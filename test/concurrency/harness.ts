@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { chain } from '../../src/chain.js'
 import { createConcurrency, type ConcurrencyOptions } from '../../src/concurrency/concurrency.js'
@@ -58,6 +59,7 @@ export function exchangeOf (message: Message = {}): Exchange {
     headers: {},
     rawHeaders: [],
     upgrade: false,
+    connection: Object.assign(new EventEmitter(), { destroyed: false }),
     policy: { access: { exemptSkipsLimits: skipLimits }, bans: BANS } as Policy,
     plan: { concurrency: rules, releases: message.releases ?? [], mode } as Plan,
     identity: identityOf(message),
@@ -67,6 +69,7 @@ export function exchangeOf (message: Message = {}): Exchange {
     json: message.body,
     form: undefined,
     fields: undefined,
+    model: '',
     decision: undefined,
     observed: [],
     isTrigger: true,

@@ -44,7 +44,7 @@ t.test('every good policy is accepted, by the editor\'s schema too', async (t) =
 
 t.test('presets and the sample are policies that the schema accepts', async (t) => {
   const validator = Schema.Compile(policyJsonSchema() as object)
-  t.same(presetNames(), ['cheshire-cat', 'generic', 'hanzo-chat', 'librechat', 'open-webui', 'openai-api'])
+  t.same(presetNames(), ['cheshire-cat', 'generic', 'hanzo-chat', 'librechat', 'open-webui', 'openai-api', 'telegram-bot'])
   for (const name of [...presetNames(), 'defaults']) {
     const text = readFileSync(join(root, 'config', 'presets', `${name}.yaml`), 'utf8')
     t.ok(validator.Check(parse(text)), name)
