@@ -1,5 +1,5 @@
 import type { Prompt } from '../prompt/contract.js'
-import { Turns } from '../turns.js'
+import { turns } from '../turns.js'
 import { inspect, MOST_INSPECTED, unitsIn, type Hit, type Inspection } from './content.js'
 import type { ContentCheck, ContentRules, Finding, InspectedPrompt, Normalisation } from './contract.js'
 import { plainly } from './inspect-prompt.js'
@@ -12,9 +12,6 @@ export const MOST_AT_ONCE = 4096
 const READERS: ReadonlySet<ContentCheck['kind']> = new Set(['keywords', 'pattern'])
 
 type Steps<T> = Generator<undefined, T>
-
-/** Of the whole process: however many long prompts come together, none holds it up longer than one does. */
-const turns = new Turns()
 
 /** What `inspect` says, at once of a short prompt; of a long one reading by reading, while others have their turns. */
 export function inspectInTurns (prompt: Prompt, rules: ContentRules): Inspection | Promise<Inspection> {
