@@ -1,11 +1,14 @@
+import { isSameName, visitValues, type Path } from '../json-members.js'
 import type { ConversationRule } from './contract.js'
-import { isSameName, visitValues, type Path } from './members.js'
+import { isSaid } from './said.js'
 import { visitTexts } from './texts.js'
 
 /** What one side says before the other side does: a message, or several. */
-export interface Run<T = string> {
+export interface Run<T> {
   readonly byUser: boolean
   readonly texts: T[]
+  /** One of its texts says something. */
+  isSaid: boolean
 }
 
 /**
@@ -15,14 +18,9 @@ export interface Run<T = string> {
 export type Keep<T> = (text: string, path: Path, messageAt: number) => T
 
 /**
- * The conversations that a body carries where the rule looks, each as its runs, the oldest first. There are several
- * where keys differ only in their case: each may be the one that a backend reads.
+ * The conversations that a body carries where the rule looks, each as its runs, the oldest first, with what is kept of
+ * each text. There are several where keys differ only in their case: each may be the one that a backend reads.
  */
-export function conversationsOf (json: unknown, rule: ConversationRule): Run[][] {
-  return runsOf(json, rule, (text) => text)
-}
-
-/** The same, with what is kept of each text. */
 export function runsOf<T> (json: unknown, rule: ConversationRule, keep: Keep<T>): Run<T>[][] {
   const conversations: Run<T>[][] = []
   visitValues(json, rule.list, (list, path) => {
@@ -39,6 +37,15 @@ export function runsOf<T> (json: unknown, rule: ConversationRule, keep: Keep<T>)
   return conversations
 }
 
+/**
+ * What the person says now. Messages that say nothing are no message: the one before them is still the newest, and they
+ * belong to it.
+ */
+export function newestOf<T> (runs: readonly Run<T>[]): readonly Run<T>[] {
+  const from = Math.max(0, runs.findLastIndex(({ byUser, isSaid }) => byUser && isSaid))
+  return runs.slice(from).filter(({ byUser }) => byUser)
+}
+
 interface Place<T> {
   readonly runs: Run<T>[]
   readonly rule: ConversationRule
@@ -53,10 +60,13 @@ function addMessage<T> (message: unknown, { runs, rule, keep, path }: Place<T>):
   const byUser = !isMap || isByUser(message, rule)
   const last = runs.at(-1)
   // What others say is never taken together: nobody reads it as one.
-  const run = byUser && last?.byUser === true ? last : { byUser, texts: [] }
+  const run = byUser && last?.byUser === true ? last : { byUser, texts: [], isSaid: false }
   if (run !== last) runs.push(run)
   const messageAt = path.length
-  const add = (text: string, at: Path): void => { run.texts.push(keep(text, at, messageAt)) }
+  const add = (text: string, at: Path): void => {
+    run.isSaid ||= isSaid(text)
+    run.texts.push(keep(text, at, messageAt))
+  }
   if (!isMap) return visitTexts(message, path, add)
   for (const pattern of rule.texts) visitValues(message, pattern, (value) => { visitTexts(value, path, add) }, path)
 }

@@ -1,6 +1,6 @@
+import type { Path } from '../json-members.js'
 import type { PromptRule, PromptScope } from './contract.js'
 import { findTexts } from './found-texts.js'
-import type { Path } from './members.js'
 
 /** A text of a JSON body, and where it stands. */
 export interface LocatedText {
@@ -14,14 +14,18 @@ export interface LocatedText {
 export interface LocatedPrompt {
   /** What the person says now, in order; a place comes twice where two patterns of the rule lead to it. */
   readonly newest: readonly LocatedText[]
-  /** All else that the scope looks at. */
-  readonly others: readonly LocatedText[]
+  /** What was said before, as far as the scope goes. */
+  readonly older: readonly LocatedText[]
+  /** What the newest message points at, whatever the scope. */
+  readonly quotes: readonly LocatedText[]
+  /** Instructions and the like, with the scope `all`. */
+  readonly rest: readonly LocatedText[]
 }
 
 /** Where the texts of JSON stand that `extractPrompt` reads. Takes time linear in the body. Never throws. */
 export function locatePrompt (json: unknown, rule: PromptRule, scope: PromptScope): LocatedPrompt {
-  const { newest, older, rest } = findTexts(json, { rule, scope }, locate)
-  return { newest, others: [...older.flat(), ...rest] }
+  const { older, ...found } = findTexts(json, { rule, scope }, locate)
+  return { ...found, older: older.flat() }
 }
 
 function locate (text: string, path: Path, messageAt: number): LocatedText {

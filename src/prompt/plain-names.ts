@@ -10,20 +10,19 @@ import { parseJson } from '../parse-json.js'
 const COLON = 0x3a
 const BACKSLASH = '\\'
 
-/** Whether this reading of a text may be wrong: names that are misread all have a backslash. */
-export function mayMisread (text: string, value: unknown): boolean {
-  return text.includes(BACKSLASH) && hasOddName(value)
+/** Whether something of a text may be misread: then a name of what was read is odd. */
+export function mayMisread (text: string): boolean {
+  return text.includes(BACKSLASH)
 }
 
-/** The value of such a text. */
+/** Names that are misread all have a backslash. */
+export function isOddName (name: string): boolean {
+  return name.includes(BACKSLASH)
+}
+
+/** The value of a text that was read with odd names. */
 export function readNamesAgain (text: string): unknown {
   return parseJson(withPlainNames(text))
-}
-
-function hasOddName (value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (Array.isArray(value)) return value.some(hasOddName)
-  return Object.keys(value).some((name) => name.includes(BACKSLASH) || hasOddName(Reflect.get(value, name)))
 }
 
 /** The same text with names that need no escapes written without. */
@@ -34,7 +33,7 @@ function withPlainNames (text: string): string {
     const end = endOfText(text, i) + 1
     if (text.charCodeAt(skipBlank(text, end)) === COLON) {
       const name = text.slice(i, end)
-      if (name.includes(BACKSLASH)) {
+      if (isOddName(name)) {
         plain += text.slice(copied, i) + JSON.stringify(parseJson(name))
         copied = end
       }

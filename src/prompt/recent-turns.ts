@@ -1,6 +1,7 @@
 import type { PromptRule } from './contract.js'
-import { runsOf, type Keep } from './conversation.js'
+import { newestOf, runsOf, type Keep } from './conversation.js'
 import type { PromptSource } from './extract-prompt.js'
+import { isSaid } from './said.js'
 
 export interface RecentTurn {
   readonly byUser: boolean
@@ -24,15 +25,11 @@ export function recentTurns (
   const conversations = rule.conversations.flatMap((one) => runsOf(json, one, read))
   if (conversations.length === 0) return undefined
   return conversations.flatMap((runs) => {
-    const newest = runs.findLast(({ byUser, texts }) => byUser && texts.length > 0)
-    return runs.filter((run) => run !== newest && run.texts.some(isSaid))
+    const newest = new Set(newestOf(runs))
+    return runs.filter((run) => !newest.has(run) && run.texts.some(isSaid))
   }).slice(-most).map(({ byUser, texts }) => ({ byUser, text: texts.filter(isSaid).join('\n') }))
 }
 
 function asWritten (text: string): string {
   return text
-}
-
-function isSaid (text: string): boolean {
-  return text !== ''
 }

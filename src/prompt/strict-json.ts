@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { endOfText } from '../json-text.js'
 import { parseJson } from '../parse-json.js'
-import { mayMisread, readNamesAgain } from './plain-names.js'
+import { isOddName, mayMisread, readNamesAgain } from './plain-names.js'
 
 /** Lists and maps within one another. .NET stops at 64 and Python near 1000; a tool's JSON schema needs some 20. */
 export const MOST_DEPTH = 64
@@ -39,7 +39,10 @@ export function readStrictJson (text: string): JsonReading {
   const members = countWritten(text)
   if (typeof members === 'string') return { fault: members }
   const value = parseJson(text)
-  return conclude(mayMisread(text, value) ? readNamesAgain(text) : value, members)
+  const kept = keptOf(value, text)
+  if (!kept.hasOddName) return conclude(value, members, kept)
+  const again = readNamesAgain(text)
+  return conclude(again, members, keptOf(again, text))
 }
 
 /** The same for texts of any length: a long one lets others have their turn between the steps. */
@@ -49,19 +52,20 @@ export async function readStrictJsonInTurns (text: string): Promise<JsonReading>
   const members = countWritten(text)
   if (typeof members === 'string') return { fault: members }
   await nextTurn()
-  let value = parseJson(text)
+  const value = parseJson(text)
   await nextTurn()
-  if (mayMisread(text, value)) {
-    value = readNamesAgain(text)
-    await nextTurn()
-  }
-  return conclude(value, members)
+  const kept = keptOf(value, text)
+  if (!kept.hasOddName) return conclude(value, members, kept)
+  await nextTurn()
+  const again = readNamesAgain(text)
+  await nextTurn()
+  return conclude(again, members, keptOf(again, text))
 }
 
-function conclude (value: unknown, members: number): JsonReading {
+function conclude (value: unknown, members: number, kept: Kept): JsonReading {
   if (value === undefined) return { fault: 'INVALID_JSON' }
   // A parser keeps one member of each name: where fewer were kept than written, a name was there twice.
-  return countKept(value) === members ? { value } : { fault: 'DUPLICATE_KEYS' }
+  return kept.members === members ? { value } : { fault: 'DUPLICATE_KEYS' }
 }
 
 /** Counts the members of all maps as written, one colon each. Of a text that is no JSON it says nothing of use. */
@@ -87,16 +91,29 @@ function countWritten (text: string): number | JsonFault {
   return members
 }
 
-/** Counts the members of all maps as parsed. NaN: a key has half a surrogate pair, which some parsers all read as U+FFFD. */
-function countKept (value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0
-  let members = 0
+/** What a parser made of the maps of a text. */
+interface Kept {
+  /** Of all maps together. NaN: a key has half a surrogate pair, which some parsers all read as U+FFFD. */
+  members: number
+  /** Among the names is one that may be misread. */
+  hasOddName: boolean
+}
+
+function keptOf (value: unknown, text: string): Kept {
+  const kept = { members: 0, hasOddName: false }
+  count(value, kept, mayMisread(text))
+  return kept
+}
+
+function count (value: unknown, kept: Kept, mayBeOdd: boolean): void {
+  if (typeof value !== 'object' || value === null) return
   if (Array.isArray(value)) {
-    for (const element of value) members += countKept(element)
-    return members
+    for (const element of value) count(element, kept, mayBeOdd)
+    return
   }
   for (const key of Object.keys(value)) {
-    members += key.isWellFormed() ? 1 + countKept(Reflect.get(value, key)) : Number.NaN
+    kept.members += key.isWellFormed() ? 1 : Number.NaN
+    if (mayBeOdd && isOddName(key)) kept.hasOddName = true
+    count(Reflect.get(value, key), kept, mayBeOdd)
   }
-  return members
 }

@@ -1,8 +1,6 @@
-import { isSameName, type Path } from './members.js'
+import { isSameName, type Path } from '../json-members.js'
+import { TEXT_MEMBERS } from './part-types.js'
 import { MOST_DEPTH } from './strict-json.js'
-
-/** Members in which the parts of a message hold text: OpenAI's, Anthropic's (tool results), Gemini's, LibreChat's. */
-const TEXT_MEMBERS = ['text', 'content', 'input_text', 'output_text', 'parts', 'value']
 
 /** Told of a text that is not empty, and of where it stands. */
 export type VisitText = (text: string, path: Path) => void

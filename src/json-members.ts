@@ -1,4 +1,5 @@
-import { EACH, type PointerPattern } from './contract.js'
+/** Visits values of JSON as lenient backends find them. */
+import { EACH, type PointerPattern } from './json-pattern.js'
 
 /** Where a value stands, from the document down. Changes as the walk goes on: to be copied by whoever keeps it. */
 export type Path = (string | number)[]
@@ -35,13 +36,21 @@ function foldChar (char: number): number {
  * under `*`, as for backends that take both, and a map also as a list of its values. Sees own members only.
  */
 export function visitValues (document: unknown, pattern: PointerPattern, visit: Visit, path: Path = []): void {
-  visitFrom(document, { pattern, visit, path }, 0)
+  visitFrom(document, { pattern, visit, path, isName: isSameName }, 0)
+}
+
+/** As `visitValues`, where `isName` says which names are meant by that of the pattern. */
+export function visitNamed (
+  document: unknown, pattern: PointerPattern, { visit, isName }: Pick<Walk, 'visit' | 'isName'>
+): void {
+  visitFrom(document, { pattern, visit, path: [], isName }, 0)
 }
 
 interface Walk {
   readonly pattern: PointerPattern
   readonly visit: Visit
   readonly path: Path
+  isName (name: string, sought: string): boolean
 }
 
 function visitFrom (document: unknown, walk: Walk, from: number): void {
@@ -54,7 +63,7 @@ function visitFrom (document: unknown, walk: Walk, from: number): void {
     return
   }
   for (const name of Object.keys(document)) {
-    if (isSameName(name, part)) visitMember(document, name, walk, from + 1)
+    if (walk.isName(name, part)) visitMember(document, name, walk, from + 1)
   }
 }
 
