@@ -1,4 +1,4 @@
-import { Turns } from '../turns.js'
+import { turns } from '../turns.js'
 import type { Edit } from './contract.js'
 import { EditPass } from './edit-pass.js'
 import { emptyNode, plantEdit } from './edit-tree.js'
@@ -9,9 +9,6 @@ const MANY_EDITS = 500
 /** What one step may go through. */
 const STEP_CHARACTERS = 128 * 1024
 const STEP_EDITS = 1_000
-
-/** Of the whole process: however many long bodies come together, none holds it up longer than one does. */
-const turns = new Turns()
 
 /**
  * Makes the edits, one after the other, in a JSON text that `readStrictJson` has read; what it has to say of a place

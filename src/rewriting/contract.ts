@@ -1,6 +1,5 @@
 /** What is changed in a JSON body before the backend gets it. */
-
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue }
+import type { JsonValue } from '../json-value.js'
 
 /**
  * One change at one place. The place is a JSON pointer taken apart, without patterns (`['messages', '3', 'content']`).
@@ -12,4 +11,12 @@ export interface Edit {
   readonly pointer: readonly string[]
   /** Undefined: the member, or the element of a list, is taken out, where it is there. */
   readonly value: JsonValue | undefined
+}
+
+/** What the backend gets that the client did not send. */
+export interface BodyChange {
+  /** Made in the JSON body, in order. */
+  readonly edits: Edit[]
+  /** Beside the client's fields, names in lower case. */
+  readonly headers: [name: string, value: string][]
 }

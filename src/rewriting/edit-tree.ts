@@ -1,4 +1,5 @@
-import type { Edit, JsonValue } from './contract.js'
+import type { JsonValue } from '../json-value.js'
+import type { Edit } from './contract.js'
 
 /** Readers of bodies go no deeper: a place below that is never there. */
 const MOST_DEPTH = 64

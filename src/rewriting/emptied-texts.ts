@@ -1,11 +1,16 @@
-import type { LocatedText } from '../prompt/prompt.js'
+import { ALL_WORDS, OWN_WORDS, type LocatedText } from '../prompt/prompt.js'
 import type { Edit } from './contract.js'
+import type { Steps } from './steps.js'
 
-/** Parts of a message that hold words and nothing else, in the APIs of OpenAI and Anthropic. */
-const WORDS: ReadonlySet<unknown> = new Set(['text', 'input_text', 'output_text'])
-const ALL_WORDS: ReadonlySet<unknown> = new Set([...WORDS, 'document'])
 /** Ids, names and roles are shorter, in UTF-16 units; a longer text beside the words may be a picture. */
 const LONGEST_NAME = 128
+
+/** With two, one of them is beside the words in question. */
+const MOST_LOADS = 2
+const knownLoads = new WeakMap<object, readonly string[]>()
+
+/** Texts of one step. */
+const STEP_TEXTS = 200
 
 type Kept = LocatedText | undefined
 
@@ -17,18 +22,19 @@ type Gone = Map<unknown, Set<string>>
  * whole. Pictures, files and the results of tools stay, the latter empty.
  * @param kept what is left in their place: nothing around it is taken out.
  */
-export function emptyTexts (json: unknown, texts: readonly LocatedText[], kept: Kept): Edit[] {
+export function * emptyTexts (json: unknown, texts: readonly LocatedText[], kept: Kept): Steps<Edit[]> {
   const gone: Gone = new Map()
   const messages = new Map<object, readonly string[]>()
-  const edits = texts.map((text) => {
+  const edits: Edit[] = []
+  for (const text of texts) {
     const values = valuesAlong(json, text.pointer)
     const edit = emptying(text, values, kept)
     noteGone(gone, edit, values)
     const message = values[text.messageAt]
     const isMessage = isElement(values, text.messageAt) && isMap(message)
     if (isMessage) messages.set(message, text.pointer.slice(0, text.messageAt))
-    return edit
-  })
+    if (edits.push(edit) % STEP_TEXTS === 0) yield
+  }
   for (const [message, pointer] of messages) {
     if (!isAround(pointer, kept) && isBare(message, gone)) edits.push({ pointer, value: undefined })
   }
@@ -37,7 +43,7 @@ export function emptyTexts (json: unknown, texts: readonly LocatedText[], kept: 
 
 /** In words of the person's own rather than in what a tool or a document says. */
 export function isOwnText (json: unknown, { pointer, messageAt }: LocatedText): boolean {
-  return valuesAlong(json, pointer).every((value, i) => i <= messageAt || isOneOf(WORDS, value))
+  return valuesAlong(json, pointer).every((value, i) => i <= messageAt || isOneOf(OWN_WORDS, value))
 }
 
 /** The list of messages that it is in; undefined: in none. */
@@ -60,7 +66,17 @@ function emptying ({ pointer, messageAt }: LocatedText, values: readonly unknown
 function holdsOnlyWords (part: unknown, words: string | undefined): boolean {
   if (!isMap(part)) return false
   if (typeof Reflect.get(part, 'type') === 'string') return isOneOf(ALL_WORDS, part)
-  return Object.entries(part).every(([name, value]: [string, unknown]) => name === words || isName(value))
+  return loadsOf(part).every((name) => name === words)
+}
+
+/** Members that are more than names; each part is looked through once, however many texts stand in it. */
+function loadsOf (part: object): readonly string[] {
+  let loads = knownLoads.get(part)
+  if (loads === undefined) {
+    loads = Object.entries(part).filter(([, value]: [string, unknown]) => !isName(value)).map(([name]) => name)
+    knownLoads.set(part, loads.length > MOST_LOADS ? loads.slice(0, MOST_LOADS) : loads)
+  }
+  return loads
 }
 
 /** Whether nothing is left of a message but who says it. */

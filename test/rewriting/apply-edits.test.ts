@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { Edit, JsonValue } from '../../src/rewriting/contract.js'
-import { applyEdits, applyEditsInTurns } from '../../src/rewriting/rewriting.js'
+import type { JsonValue } from '../../src/json-value.js'
+import type { Edit } from '../../src/rewriting/contract.js'
+import { applyEdits, applyEditsInTurns } from '../../src/rewriting/apply-edits.js'
 import { watchLoop } from '../upstream/watch-loop.js'
 import { placesIn, print, rebuilt, squeeze, written } from './written.js'
 
