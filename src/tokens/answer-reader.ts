@@ -1,17 +1,20 @@
 /** Reads in passing what an answer cost. */
 import type { IncomingHttpHeaders } from 'node:http'
+import { visitValues } from '../json-members.js'
 import { parseJson } from '../parse-json.js'
-import { visitValues } from '../prompt/prompt.js'
-import { BodyTap, mediaTypeOf } from '../tap/body-tap.js'
+import { mediaTypeOf } from '../tap/body-tap.js'
 import { createDecoder } from '../tap/content-coding.js'
 import { JsonLines } from '../tap/json-lines.js'
 import { SseParser } from '../tap/sse-parser.js'
-import type { TokenPlaces } from './contract.js'
+import type { TokenPlaces, UsagePlaces } from './contract.js'
+import { Ending, usagesAtTheEnd } from './ending.js'
 import { estimateTexts } from './estimate.js'
 import { UsageTally, type Usage } from './usage.js'
 
 /** Of a JSON answer, and of one event: the last one of some APIs holds the whole answer again. */
 const LONGEST_READ = 1024 * 1024
+/** Of a JSON answer that is longer. */
+const LONGEST_ENDING = 64 * 1024
 const EVENTS = 'text/event-stream'
 const LINES: ReadonlySet<string> = new Set(['application/x-ndjson', 'application/jsonl', 'application/x-jsonlines'])
 
@@ -38,46 +41,72 @@ export interface AnswerReader {
   end (tell: (reading: AnswerReading) => void): void
 }
 
-export function createAnswerReader (places: readonly TokenPlaces[], headers: IncomingHttpHeaders): AnswerReader {
-  const type = mediaTypeOf(headers)
-  return type === EVENTS || LINES.has(type)
-    ? createStreamReader(places, headers, type === EVENTS)
-    : createDocumentReader(places, headers)
+/** Makes a reader for an answer with this head. */
+export type AnswerReaders = (headers: IncomingHttpHeaders) => AnswerReader
+
+/** To be made once a plan. */
+export function answerReaders (places: readonly TokenPlaces[]): AnswerReaders {
+  const all: AllPlaces = {
+    usage: places.flatMap(({ usage }) => usage),
+    streamed: places.map(({ streamed }) => streamed),
+  }
+  return (headers) => {
+    const type = mediaTypeOf(headers)
+    return type === EVENTS || LINES.has(type)
+      ? createStreamReader(all, headers, type === EVENTS)
+      : createDocumentReader(all, headers)
+  }
 }
 
-function createDocumentReader (places: readonly TokenPlaces[], headers: IncomingHttpHeaders): AnswerReader {
-  const tap = new BodyTap(headers, LONGEST_READ)
+interface AllPlaces {
+  readonly usage: readonly UsagePlaces[]
+  /** One a rule. */
+  readonly streamed: readonly TokenPlaces['streamed'][]
+}
+
+/** Usage stands at the end of answers that are too long to be read. */
+function createDocumentReader ({ usage }: AllPlaces, headers: IncomingHttpHeaders): AnswerReader {
+  const text = new Ending(LONGEST_READ, LONGEST_ENDING)
+  const decoder = createDecoder(headers['content-encoding'], (bytes) => { text.push(bytes) })
   let hasBegun = false
   return {
     push: (chunk) => {
       hasBegun = true
-      tap.push(chunk)
+      decoder?.write(chunk)
     },
     end: (tell) => {
-      const tally = new UsageTally(places.flatMap(({ usage }) => usage))
-      const reading = tap.read()
-      if (reading.kind === 'json') tally.read(reading.value)
-      tell({ ...tally.usage, hasBegun, stream: undefined })
+      const conclude = (): void => {
+        const tally = new UsageTally(usage)
+        for (const document of documentsIn(text, usage)) tally.read(document)
+        tell({ ...tally.usage, hasBegun, stream: undefined })
+      }
+      if (decoder === undefined) conclude()
+      else decoder.end(conclude)
     },
   }
 }
 
+function documentsIn (text: Ending, usage: readonly UsagePlaces[]): unknown[] {
+  const read = text.read()
+  return text.isWhole ? [parseJson(read)] : usagesAtTheEnd(read, usage)
+}
+
 function createStreamReader (
-  places: readonly TokenPlaces[], headers: IncomingHttpHeaders, areEvents: boolean
+  { usage, streamed }: AllPlaces, headers: IncomingHttpHeaders, areEvents: boolean
 ): AnswerReader {
-  const tally = new UsageTally(places.flatMap(({ usage }) => usage))
+  const tally = new UsageTally(usage)
   const since = { events: 0, tokens: 0 }
   let hasBegun = false
   const read = (text: string): void => {
     const document = parseJson(text)
     if (document === undefined) return
     since.events++
-    since.tokens += Math.max(...places.map((one) => streamedTokens(document, one)))
+    since.tokens += Math.max(...streamed.map((patterns) => streamedTokens(document, patterns)))
     if (tally.read(document)) since.events = since.tokens = 0
   }
-  const lines = new JsonLines(read, LONGEST_READ)
-  const events = new SseParser(({ data, truncated }) => { if (!truncated) read(data) }, LONGEST_READ)
-  const parser = areEvents ? events : lines
+  const parser = areEvents
+    ? new SseParser(({ data, truncated }) => { if (!truncated) read(data) }, LONGEST_READ)
+    : new JsonLines(read, LONGEST_READ)
   const decoder = createDecoder(headers['content-encoding'], (bytes) => { parser.push(bytes) })
   return {
     push: (chunk) => {
@@ -86,7 +115,7 @@ function createStreamReader (
     },
     end: (tell) => {
       const conclude = (): void => {
-        lines.end()
+        if (parser instanceof JsonLines) parser.end()
         // What we cannot decode says nothing, and least of all that nothing came.
         tell({ ...tally.usage, hasBegun, stream: decoder === undefined ? undefined : since })
       }
@@ -96,9 +125,9 @@ function createStreamReader (
   }
 }
 
-function streamedTokens (document: unknown, { streamed }: TokenPlaces): number {
+function streamedTokens (document: unknown, patterns: TokenPlaces['streamed']): number {
   const texts: string[] = []
-  for (const pattern of streamed) {
+  for (const pattern of patterns) {
     visitValues(document, pattern, (value) => { if (typeof value === 'string' && value !== '') texts.push(value) })
   }
   return texts.length === 0 ? 0 : estimateTexts(texts)

@@ -1,36 +1,45 @@
+import { isSameName, visitValues } from '../json-members.js'
 import { followPointer } from '../json-pointer.js'
-import { visitValues } from '../prompt/prompt.js'
-import type { Edit, JsonValue } from '../rewriting/contract.js'
+import type { JsonValue } from '../json-value.js'
+import type { Edit } from '../rewriting/contract.js'
 import { MOST_TOKENS, type Pointer, type TokenPlaces } from './contract.js'
 
 /** What a request says about the length of its answers. */
 export interface Caps {
-  /** The client's own; undefined: none that a backend would go by. */
+  /** The largest of the client's own; undefined: none that a backend would go by. */
   readonly asked: number | undefined
-  /** It stands where every backend finds it, so that ours need not be written. */
-  readonly isPlain: boolean
-  /** Places with something that is no cap, and that backends might read as none. */
-  readonly invalid: readonly Pointer[]
+  /** One of them stands where every backend reads it. */
+  readonly isWritten: boolean
+  /** Where the client's own caps stand that only some backends read. */
+  readonly others: readonly Pointer[]
+  /**
+   * What no backend may see: places with something that is no cap and might be read as none, and places in another
+   * case of their names, of which some backends go by the last, even if that is a `null`.
+   */
+  readonly misread: readonly Pointer[]
 }
 
-/** Reads the client's caps, in the direction that costs him most. */
-export function capsOf (json: unknown, { caps }: Pick<TokenPlaces, 'caps'>): Caps {
+/** Reads the client's caps, and what might undo them. */
+export function capsOf (json: unknown, { caps, write }: Pick<TokenPlaces, 'caps' | 'write'>): Caps {
+  const written = write?.join('/')
   let asked: number | undefined
-  let isPlain = false
-  const invalid: Pointer[] = []
+  let isWritten = false
+  const others: Pointer[] = []
+  const misread: Pointer[] = []
   for (const pointer of caps) {
+    misread.push(...misspelled(json, pointer))
     const own = followPointer(json, pointer)
-    const isInvalid = !isAbsent(own) && capFrom(own) === undefined
-    if (isInvalid) invalid.push(pointer)
-    else if (!isAbsent(own)) isPlain = true
-    const all = valuesAt(json, pointer)
-    // In another case of the name, which only some backends read: nothing of it can be corrected.
-    const isHidden = all.filter((value) => capFrom(value) === undefined).length > (isInvalid ? 1 : 0)
-    for (const cap of [...all.map(capFrom), isHidden ? MOST_TOKENS : undefined]) {
-      if (cap !== undefined) asked = Math.max(asked ?? 0, cap)
+    if (isAbsent(own)) continue
+    const cap = capFrom(own)
+    if (cap === undefined) {
+      misread.push(pointer)
+      continue
     }
+    asked = Math.max(asked ?? 0, cap)
+    if (pointer.join('/') === written) isWritten = true
+    else others.push(pointer)
   }
-  return { asked, isPlain, invalid }
+  return { asked, isWritten, others, misread }
 }
 
 /** How many answers a request asks for: choices of each prompt, times prompts. */
@@ -38,16 +47,6 @@ export function answersOf (json: unknown, { times, prompts }: Pick<TokenPlaces, 
   const choices = times.flatMap((pointer) => valuesAt(json, pointer)).map(countFrom)
   const lists = prompts.flatMap((pointer) => valuesAt(json, pointer)).map(promptsIn)
   return Math.max(1, ...choices) * Math.max(1, ...lists)
-}
-
-/** Tokens that stand in prompts as numbers. */
-export function numberedTokens (json: unknown, { prompts }: Pick<TokenPlaces, 'prompts'>): number {
-  let tokens = 0
-  for (const list of prompts.flatMap((pointer) => valuesAt(json, pointer))) {
-    if (!Array.isArray(list)) continue
-    for (const one of list) tokens += Array.isArray(one) ? one.length : typeof one === 'number' ? 1 : 0
-  }
-  return tokens
 }
 
 /** Puts a value where a pointer leads. A `null` in the way is nothing to backends, and makes room. */
@@ -60,6 +59,20 @@ export function writeAt (json: unknown, pointer: Pointer, value: JsonValue): Edi
   return { pointer, value }
 }
 
+/** Members on the way that backends written in Go would take for those of the pointer. */
+function misspelled (json: unknown, pointer: Pointer): Pointer[] {
+  const found: Pointer[] = []
+  let value = json
+  for (const [depth, name] of pointer.entries()) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) break
+    for (const other of Object.keys(value)) {
+      if (other !== name && isSameName(other, name)) found.push([...pointer.slice(0, depth), other])
+    }
+    value = followPointer(value, [name])
+  }
+  return found
+}
+
 function valuesAt (json: unknown, pointer: Pointer): unknown[] {
   const values: unknown[] = []
   visitValues(json, pointer, (value) => { if (!isAbsent(value)) values.push(value) })
@@ -70,9 +83,10 @@ function isAbsent (value: unknown): value is null | undefined {
   return value === null || value === undefined
 }
 
-/** A number above 0, however large; everything else is no cap: some backends read -1 as none at all. */
+/** A whole number from 1, however large; everything else is no cap: some backends read -1, or 0.5, as none at all. */
 function capFrom (value: unknown): number | undefined {
-  return typeof value === 'number' && value > 0 ? Math.min(Math.ceil(value), MOST_TOKENS) : undefined
+  if (value === Infinity) return MOST_TOKENS
+  return Number.isInteger(value) && Number(value) > 0 ? Math.min(Number(value), MOST_TOKENS) : undefined
 }
 
 /** Lenient backends read numbers in texts too. */

@@ -1,5 +1,6 @@
 /** Where a backend's bodies say how much an answer may cost, and where its answers say what they did cost. */
-import type { PointerPattern, PromptRule } from '../prompt/contract.js'
+import type { PointerPattern } from '../json-pattern.js'
+import type { PromptRule } from '../prompt/contract.js'
 
 /** A JSON pointer, taken apart. */
 export type Pointer = readonly string[]
@@ -22,9 +23,9 @@ export interface UsagePlaces {
 /** The compiled `tokens` of one name: all that is known of a backend's API here comes from the policy. */
 export interface TokenPlaces {
   readonly name: string
-  /** Where the client's own cap on the answer may stand; of several that are there, the largest counts. */
+  /** Where the client's own cap on the answer may stand, `write` among them; of several that are there, the largest counts. */
   readonly caps: readonly Pointer[]
-  /** Where ours is written when none is there; undefined: nowhere. */
+  /** The one place that every backend reads, where the client's or ours is written; undefined: there is none. */
   readonly write: Pointer | undefined
   /** How many answers are made, each as long as the cap; of several numbers, the largest counts. */
   readonly times: readonly Pointer[]
@@ -32,7 +33,7 @@ export interface TokenPlaces {
   readonly prompts: readonly Pointer[]
   /** What is no prompt and yet read by the model, such as descriptions of tools: counted by its length. */
   readonly more: readonly Pointer[]
-  /** `true` stands there when an answer is to come as a stream; undefined: nobody knows. */
+  /** Something true stands there when an answer is to come as a stream; undefined: nobody knows. */
   readonly stream: Pointer | undefined
   /** Where `true` makes a stream tell its usage; undefined: it does so anyhow, or cannot. */
   readonly includeUsage: Pointer | undefined

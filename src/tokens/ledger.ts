@@ -2,8 +2,9 @@
 import { runAside } from '../chain.js'
 import type { Clock } from '../clock.js'
 import type { AnswerObserver, Exchange, ObserveAnswer } from '../exchange.js'
-import type { Charge, CounterStore, LimiterState } from '../limits/contract.js'
-import { createAnswerReader, type AnswerReader, type AnswerReading } from './answer-reader.js'
+import type { CounterStore } from '../limits/contract.js'
+import { settleState } from '../limits/limits.js'
+import { answerReaders, type AnswerReader, type AnswerReaders, type AnswerReading } from './answer-reader.js'
 import type { TokenRule } from './contract.js'
 import { reservationOf } from './reserve.js'
 
@@ -39,56 +40,52 @@ export function createTokenLedger ({ store, clock, metrics, onStoreError }: Ledg
 
   function settle (exchange: Exchange, tokens: number, isFinal: boolean): void {
     const { decision } = exchange
+    if (decision === undefined || reservationOf(exchange) === undefined) return
     const before = book.get(exchange)
-    if (decision === undefined || before?.isFinal === true) return
+    if (before?.isFinal === true) return
     book.set(exchange, { tokens, isFinal })
-    for (const state of decision.states) {
-      if (state.limiter.tokens === undefined || state.charged === 0) continue
-      metrics.tokens(state.limiter.name, before === undefined
-        ? { reserved: state.charged, settled: tokens }
+    decision.states.forEach(({ limiter, charged }, index) => {
+      if (limiter.tokens === undefined || charged === 0) return
+      metrics.tokens(limiter.name, before === undefined
+        ? { reserved: charged, settled: tokens }
         : { reserved: 0, settled: Math.max(0, tokens - before.tokens) })
-      move(state, { from: before?.tokens ?? state.charged, to: tokens, at: decision.at })
-    }
-  }
-
-  function move (state: LimiterState, { from, to, at }: { from: number, to: number, at: number }): void {
-    if (from === to) return
-    const { limiter, bucket, subject, remaining, inProcess = false } = state
-    const change: Charge = { limiter, bucket, subject, cost: Math.abs(to - from), now: clock(), inProcess }
-    runAside(() => to > from
-      ? store.charge(change)
-      : store.refund({ ...change, taken: { at, remaining } }), onStoreError)
+      const from = before?.tokens ?? charged
+      runAside(() => settleState(decision, index, { store, clock, from, to: tokens }), onStoreError)
+    })
   }
 
   return {
     giveBack: (exchange) => { settle(exchange, 0, true) },
-    observe: (rules) => (exchange) => {
-      const reserved = reservationOf(exchange)
-      if (reserved === undefined) return undefined
-      return new TokenObserver(rules, (read) => {
-        const used = read === undefined ? 0 : costOf(read.reading, read.outcome, reserved.prompt)
-        settle(exchange, used ?? reserved.tokens, used === 0)
-      })
+    observe: (rules) => {
+      const createReader = answerReaders(rules.map(({ places }) => places))
+      return (exchange) => {
+        const reserved = reservationOf(exchange)
+        if (reserved === undefined) return undefined
+        return new TokenObserver(createReader, (read) => {
+          const used = read === 'none' ? 0 : costOf(read.reading, read.outcome, reserved.prompt)
+          settle(exchange, used ?? reserved.tokens, used === 0)
+        })
+      }
     },
   }
 }
 
-/** Undefined: the answer never came. */
-type Settle = (read: { readonly reading: AnswerReading, readonly outcome: Outcome } | undefined) => void
+/** `none`: there was no answer, or only an error. */
+type Settle = (read: { readonly reading: AnswerReading, readonly outcome: Outcome } | 'none') => void
 
 class TokenObserver implements AnswerObserver {
-  readonly #rules: readonly TokenRule[]
+  readonly #createReader: AnswerReaders
   readonly #settle: Settle
   #reader: AnswerReader | undefined
 
-  constructor (rules: readonly TokenRule[], settle: Settle) {
-    this.#rules = rules
+  constructor (createReader: AnswerReaders, settle: Settle) {
+    this.#createReader = createReader
     this.#settle = settle
   }
 
   onHead (status: number, headers: Parameters<AnswerObserver['onHead']>[1]): { body: boolean } {
     const isAnswer = status >= 200 && status <= 299
-    if (isAnswer) this.#reader = createAnswerReader(this.#rules.map(({ places }) => places), headers)
+    if (isAnswer) this.#reader = this.#createReader(headers)
     return { body: isAnswer }
   }
 
@@ -97,7 +94,7 @@ class TokenObserver implements AnswerObserver {
   }
 
   onEnd (outcome: Outcome): void {
-    if (this.#reader === undefined) this.#settle(undefined)
+    if (this.#reader === undefined) this.#settle('none')
     else this.#reader.end((reading) => { this.#settle({ reading, outcome }) })
   }
 }
@@ -110,7 +107,7 @@ function costOf (
   { input, output, stream, hasBegun }: AnswerReading, outcome: Outcome, prompt: number
 ): number | undefined {
   const isWhole = outcome === 'complete'
-  if (!hasBegun && !isWhole) return 0
+  if (!hasBegun && !isWhole) return outcome === 'aborted' ? prompt : 0
   if (stream === undefined) {
     return input === undefined && output === undefined ? undefined : (input ?? prompt) + (output ?? 0)
   }

@@ -1,5 +1,5 @@
+import { visitValues } from '../json-members.js'
 import { followPointer } from '../json-pointer.js'
-import { visitValues } from '../prompt/prompt.js'
 import type { ModelPlace, TokenRule } from './contract.js'
 
 /** Of a longer name, the beginning counts. */

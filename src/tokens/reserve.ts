@@ -1,11 +1,13 @@
 import type { Exchange } from '../exchange.js'
 import { followPointer } from '../json-pointer.js'
 import type { Limiter } from '../limits/contract.js'
-import { promptOf } from '../prompt/prompt.js'
 import type { Edit } from '../rewriting/contract.js'
-import { answersOf, capsOf, numberedTokens, writeAt } from './caps.js'
-import { MOST_TOKENS, type TokenPlaces, type TokenRule } from './contract.js'
-import { estimateBytes, estimateTexts } from './estimate.js'
+import { noteEdits } from '../rewriting/rewriting.js'
+import { answersOf, capsOf, writeAt, type Caps } from './caps.js'
+import { MOST_TOKENS, type Pointer, type TokenPlaces, type TokenRule } from './contract.js'
+import { estimatePrompt } from './estimate-prompt.js'
+
+const TRUE = /^(?:1|on|t|true|y|yes)$/i
 
 /** What a request is taken to cost until its answer tells. */
 export interface Reservation {
@@ -21,7 +23,7 @@ export interface ReserveOptions {
   readonly limiters: readonly Limiter[]
 }
 
-/** Reckons once what a request costs at most, and notes in `exchange.edits` the cap that makes it so. */
+/** Reckons once what a request costs at most, and notes in `exchange.change` the cap that makes it so. */
 export type Reserve = (exchange: Exchange) => Reservation
 
 const reservations = new WeakMap<Exchange, Reservation>()
@@ -56,52 +58,50 @@ interface Terms {
 /** Where several rules hold, the dearest. */
 function reckon (exchange: Exchange, rules: readonly TokenRule[], terms: Terms): Reservation {
   let dearest: Reservation = { tokens: 1, prompt: 0 }
-  for (const { places, prompt: rule } of rules) {
-    const prompt = Math.min(estimateOf(exchange, { places, prompt: rule }), MOST_TOKENS)
-    const { asked, isPlain, invalid } = capsOf(exchange.json, places)
-    const cap = isPlain ? asked ?? terms.cap : Math.max(asked ?? 0, terms.cap)
+  // No answer belongs to a frame, and nothing would be gained by changing it.
+  const json = terms.edits && !exchange.upgrade && isMap(exchange.json) ? exchange.json : undefined
+  for (const rule of rules) {
+    const { places } = rule
+    const prompt = Math.min(estimatePrompt(exchange, rule), MOST_TOKENS)
+    const caps = capsOf(exchange.json, places)
+    const cap = capOf(caps, { own: terms.cap, canWrite: json !== undefined && places.write !== undefined })
     const tokens = Math.min(prompt + cap * answersOf(exchange.json, places), MOST_TOKENS)
     if (tokens > dearest.tokens) dearest = { tokens, prompt }
-    // No answer belongs to a frame, and nothing would be gained by changing it.
-    if (terms.edits && !exchange.upgrade && isMap(exchange.json)) {
-      exchange.edits.push(...capEdits(exchange.json, { places, cap: isPlain ? undefined : terms.cap, invalid }))
-      if (terms.includeUsage) exchange.edits.push(...usageEdits(exchange.json, places))
-    }
+    if (json === undefined) continue
+    noteEdits(exchange, capEdits(json, { places, caps, cap }))
+    if (terms.includeUsage) noteEdits(exchange, usageEdits(json, places))
   }
   return dearest
 }
 
-function estimateOf ({ json, fields, body }: Exchange, { places, prompt }: TokenRule): number {
-  if (prompt === undefined) return estimateBytes(json === undefined ? body?.length ?? 0 : lengthOf(json))
-  const texts = estimateTexts(promptOf({ json, fields }, prompt, 'all').flat())
-  const more = places.more.map((pointer) => followPointer(json, pointer)).filter((value) => value !== undefined)
-  const others = more.reduce<number>((sum, value) => sum + estimateBytes(lengthOf(value)), 0)
-  return texts + numberedTokens(json, places) + others
-}
-
-/** A coded body is longer than it looks. */
-function lengthOf (value: unknown): number {
-  return Buffer.byteLength(JSON.stringify(value))
+/** The client's own counts where it stands, or is put, where every backend reads it; elsewhere it may mean nothing. */
+function capOf ({ asked, isWritten, misread }: Caps, { own, canWrite }: { own: number, canWrite: boolean }): number {
+  if (canWrite || (isWritten && misread.length === 0)) return asked ?? own
+  return Math.max(asked ?? 0, own)
 }
 
 interface Capping {
   readonly places: TokenPlaces
-  /** Undefined: the client's own stands. */
-  readonly cap: number | undefined
-  readonly invalid: readonly (readonly string[])[]
+  readonly caps: Caps
+  readonly cap: number
 }
 
-function capEdits (json: object, { places: { write }, cap, invalid }: Capping): Edit[] {
-  const isWritten = (pointer: readonly string[]) => cap !== undefined && pointer.join('/') === write?.join('/')
-  return [
-    ...invalid.filter((pointer) => !isWritten(pointer)).map((pointer) => ({ pointer, value: undefined })),
-    ...cap === undefined || write === undefined ? [] : [writeAt(json, write, cap)],
-  ]
+/** A cap in a place that only some read is moved: many backends refuse it in two at once. */
+function capEdits (json: object, { places: { write }, caps, cap }: Capping): Edit[] {
+  const out = (pointer: Pointer): Edit => ({ pointer, value: undefined })
+  if (write === undefined || caps.isWritten) return caps.misread.map(out)
+  const isElsewhere = (pointer: Pointer) => pointer.join('/') !== write.join('/')
+  return [...[...caps.misread, ...caps.others].filter(isElsewhere).map(out), writeAt(json, write, cap)]
 }
 
 function usageEdits (json: object, { stream, includeUsage }: TokenPlaces): Edit[] {
-  if (includeUsage === undefined || stream === undefined || followPointer(json, stream) !== true) return []
+  if (includeUsage === undefined || stream === undefined || !isTrue(followPointer(json, stream))) return []
   return followPointer(json, includeUsage) === true ? [] : [writeAt(json, includeUsage, true)]
+}
+
+/** As lenient backends read it. */
+function isTrue (value: unknown): boolean {
+  return value === true || value === 1 || (typeof value === 'string' && TRUE.test(value))
 }
 
 function isMap (json: unknown): json is object {

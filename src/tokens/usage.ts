@@ -1,5 +1,8 @@
 import { followPointer } from '../json-pointer.js'
-import { MOST_TOKENS, type Pointer, type UsagePlaces } from './contract.js'
+import type { Pointer, UsagePlaces } from './contract.js'
+
+/** More than any answer takes: what a backend says beyond must not end a budget for good. */
+const MOST_USED = 10_000_000
 
 /** What an answer said of itself; undefined: nothing. */
 export interface Usage {
@@ -57,8 +60,8 @@ class Sum {
     let isTold = false
     for (const pointer of this.#pointers) {
       const value = followPointer(numbers, pointer)
-      if (typeof value !== 'number' || !(value >= 0)) continue
-      const tokens = Math.min(Math.ceil(value), MOST_TOKENS)
+      if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) continue
+      const tokens = Math.min(Math.ceil(value), MOST_USED)
       this.#largest.set(pointer, Math.max(this.#largest.get(pointer) ?? 0, tokens))
       isTold = true
     }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { until } from '../helpers/backends.js'
 import { startProduct, type ProductOptions } from '../helpers/product.js'
@@ -41,7 +42,7 @@ async function open (t: Test, options: Partial<ProductOptions> & { readonly poli
   }
   /** Tokens that are taken just now, as a request hears that never fits. */
   const taken = async (path: string, user?: string): Promise<number> => {
-    const cap = path.includes('responses') ? { max_output_tokens: 1e300 } : { max_tokens: 1e300, options: { num_predict: 1e300 } }
+    const cap = path.includes('responses') ? { max_output_tokens: 1e300 } : { max_tokens: 1e300, n_predict: 1e300, options: { num_predict: 1e300 } }
     const { headers, status } = await ask(path, { model: 'words-1', ...cap }, user)
     if (status !== 429) throw new Error(`${status} instead of a refusal`)
     return MAX - Number(/r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1])
@@ -56,6 +57,8 @@ const SHAPES = [
   { preset: 'openai-api', path: '/v1/responses', body: { input: 'Say something.' }, cap: 'max_output_tokens' },
   { preset: 'openai-api', path: '/v1/messages', body: { messages: say }, cap: 'max_tokens' },
   { preset: 'openai-api', path: '/v1/completions', body: { prompt: 'Say something.' }, cap: 'max_tokens' },
+  { preset: 'openai-api', path: '/api/chat', body: { messages: say }, cap: 'options' },
+  { preset: 'openai-api', path: '/completion', body: { prompt: 'Say something.' }, cap: 'n_predict' },
   { preset: 'open-webui', path: '/api/chat/completions', body: { messages: say }, cap: 'max_tokens' },
   { preset: 'open-webui', path: '/ollama/api/chat', body: { messages: say }, cap: 'options' },
 ] as const
@@ -69,10 +72,12 @@ for (const { preset, path, body, cap } of SHAPES) {
       expected += PROMPT_TOKENS + 12
       t.equal(await taken(path), expected, `stream ${stream}`)
       t.match(last(), { [cap]: cap === 'options' ? { num_predict: 100 } : 100 })
-      t.equal(Reflect.has(last() ?? {}, 'stream_options'), stream && path.endsWith('completions'), 'asked for only where it is known')
+      t.equal(Reflect.has(last() ?? {}, 'stream_options'), stream && path.includes('completions'), 'asked for only where it is known')
     }
     await ask(path, { model: 'words-200', ...body })
-    t.equal(await taken(path), expected + PROMPT_TOKENS + 100, 'no answer is longer than its cap')
+    t.equal(await taken(path), expected += PROMPT_TOKENS + 100, 'no answer is longer than its cap')
+    await ask(path, { model: 'words-9-long', ...body })
+    t.equal(await taken(path), expected + PROMPT_TOKENS + 9, 'an answer that is too long is read at its end')
   })
 }
 
@@ -81,9 +86,18 @@ t.test('the client keeps its own cap, and one that is none is replaced', async (
   const chat = async (part: object) => await ask('/v1/chat/completions', { model: 'words-1', messages: say, ...part })
   await chat({ max_tokens: 7 })
   t.match(last(), { max_tokens: 7 })
-  await chat({ max_completion_tokens: 7 })
-  t.match(last(), { max_completion_tokens: 7, max_tokens: undefined })
-  for (const cap of [-1, 0, '90000', null, true, [], {}]) {
+  await chat({ max_completion_tokens: 7, max_output_tokens: 5 })
+  t.match(last(), { max_tokens: 7, max_completion_tokens: undefined, max_output_tokens: undefined }, 'moved to where every server reads it')
+  await chat({ max_completion_tokens: 8, max_tokens: 7 })
+  t.match(last(), { max_tokens: 7, max_completion_tokens: 8 }, 'both of them were counted')
+  const spellings = [
+    [{ max_tokens: 1, Max_Tokens: null }, 1], [{ max_tokens: null, MAX_TOKENS: null }, 100], [{ MAX_TOKENS: 9 }, 100],
+  ] as const
+  for (const [spelled, cap] of spellings) {
+    await chat(spelled)
+    t.match(last(), { max_tokens: cap, Max_Tokens: undefined, MAX_TOKENS: undefined }, JSON.stringify(spelled))
+  }
+  for (const cap of [-1, 0, 0.5, 7.5, '90000', null, true, [], {}]) {
     t.equal((await chat({ max_tokens: cap })).status, 200)
     t.equal(last()?.['max_tokens'], 100, JSON.stringify(cap))
     await chat({ max_completion_tokens: cap })
@@ -94,8 +108,12 @@ t.test('the client keeps its own cap, and one that is none is replaced', async (
   t.match(last(), { stream_options: { include_usage: true } })
   await chat({ stream: true, stream_options: { include_usage: false, other: 1 } })
   t.match(last(), { stream_options: { include_usage: true, other: 1 } })
+  for (const stream of ['true', 'Yes', 1]) {
+    await chat({ stream })
+    t.match(last(), { stream_options: { include_usage: true } }, `a stream to some servers: ${stream}`)
+  }
   const before = await taken('/v1/chat/completions')
-  for (const part of [{ max_tokens: 1e308 }, { max_tokens: MAX + 1 }, { max_completion_tokens: 1e12, max_tokens: 5 }, { MAX_TOKENS: -1 }, { n: MAX }, { n: '99999999', max_tokens: 5 }]) {
+  for (const part of [{ max_tokens: 1e308 }, { max_tokens: MAX + 1 }, { max_completion_tokens: 1e12, max_tokens: 5 }, { max_completion_tokens: 1e12 }, { n: MAX }, { n: '99999999', max_tokens: 5 }]) {
     const { status, body, headers } = await chat(part)
     t.match({ status, body }, { status: 429, body: { error: { type: 'tokens', code: 'rate_limit_exceeded', message: /^This request may need \d+ tokens, more than the budget of 100000 tokens ever holds\./ } } }, JSON.stringify(part))
     t.equal(headers.get('retry-after'), null, 'waiting does not help')
@@ -117,13 +135,17 @@ limiters: { tokenBudget: { enabled: true, key: global, max: 500, window: 10m, re
   const chat = async (max: number) => await ask('/v1/chat/completions', { model: 'words-300', messages: say, max_tokens: max })
   t.equal((await chat(300)).status, 200)
   const { status, headers, body } = await chat(200)
-  t.match({ status, body }, { status: 429, body: { error: { type: 'tokens', message: 'The budget of 500 tokens is used up for now. Please try again in 10 minutes.' } } })
+  t.match({ status, body }, { status: 429, body: { error: { type: 'tokens', message: /^This request may need 2\d\d tokens, and 193 of the budget of 500 are left for now\./ } } })
   t.equal(headers.get('ratelimit-policy'), '"tokenBudget";q=500;qu="tokens";w=600')
   t.match(headers.get('ratelimit'), /^"tokenBudget";r=193;t=600$/)
-  t.equal(headers.get('retry-after'), '600')
+  t.equal(headers.get('retry-after'), null, 'nobody knows when that will be')
   t.equal((await chat(100)).status, 200, 'less still fits')
   t.ok(await until(async () => await metric(product, 'portcullis_tokens_settled_total{limiter="tokenBudget"}') === 307 + 107))
   t.ok(Number(await metric(product, 'portcullis_tokens_reserved_total{limiter="tokenBudget"}')) >= 400)
+  t.equal((await chat(79)).status, 200)
+  const last = await chat(1)
+  t.match({ status: last.status, body: last.body }, { status: 429, body: { error: { message: 'The budget of 500 tokens is used up for now. Please try again in 10 minutes.' } } })
+  t.equal(last.headers.get('retry-after'), '600')
 })
 
 t.test('choices, prompts and prompts in tokens are all counted', async (t) => {
@@ -141,6 +163,24 @@ t.test('choices, prompts and prompts in tokens are all counted', async (t) => {
   t.equal(await reserved(chat, { messages: say, n: 4 }), one + 300)
   t.ok(await reserved(chat, { messages: say, tools: [{ type: 'function', function: { name: 'x'.repeat(4000) } }] }) > one + 1000)
   t.ok(await reserved(chat, { messages: [{ role: 'system', content: 'You are a parrot. '.repeat(100) }, ...say] }) > one + 400, 'instructions are read too')
+  const hidden = 'many words '.repeat(1000)
+  const messages: object[] = [
+    { role: 'assistant', tool_calls: [{ function: { name: 'f', arguments: hidden } }] },
+    { role: 'assistant', function_call: { name: 'f', arguments: hidden } },
+    { role: 'assistant', content: [{ type: 'tool_use', input: { [hidden]: 1 } }] },
+    { role: 'assistant', reasoning_content: hidden },
+    { role: 'user', name: hidden, content: 'hi' },
+  ]
+  const parts = messages.map((message) => ({ messages: [message, ...say] }))
+  const beside = [{ documents: [{ text: hidden }] }, { chat_template_kwargs: { x: hidden } }]
+  for (const part of [...parts, ...beside.map((more) => ({ messages: say, ...more }))]) {
+    t.ok(await reserved(chat, part) > one + 2000, JSON.stringify(part).slice(0, 80))
+  }
+  const image = randomBytes(300_000).toString('base64')
+  for (const url of [image, `data:image/png;base64,${image}`]) {
+    const cost = await reserved(chat, { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }] })
+    t.ok(cost > one + 900 && cost < one + 2500, `${cost} for an image`)
+  }
   const old = '/v1/completions'
   t.equal(await reserved(old, { prompt: ['a b c', 'd e f', 'g h i'], max_tokens: 10, best_of: 2, n: 1 }), 9 + 3 * 2 * 10)
   t.equal(await reserved(old, { prompt: [1, 2, 3, 4], max_tokens: 10 }), 4 + 10)
@@ -169,11 +209,12 @@ routes:
   const isBack = async (what: string) => t.ok(await until(async () => await taken(path) === 0), what)
   t.equal((await ask(path, { model: 'words-9-500', messages: say })).status, 500)
   await isBack('a backend that fails')
-  t.rejects(ask(path, { model: 'words-9-silent', stream: true, messages: say }, 'ann', AbortSignal.timeout(200)))
+  t.rejects(ask(path, { model: 'words-9-silent', stream: true, messages: say }, 'left', AbortSignal.timeout(200)))
   t.ok(await until(() => api.questions.at(-1)?.model === 'words-9-silent'))
-  t.ok(await until(async () => await taken(path) === 0, 5000), 'a head with nothing behind it')
-  await t.rejects(ask(path, { model: 'words-9-never', messages: say }, 'ann', AbortSignal.timeout(200)))
-  await isBack('a client that left before the head')
+  const promptOnly = async () => { const tokens = await taken(path, 'left'); return tokens > 0 && tokens < 30 }
+  t.ok(await until(promptOnly, 5000), 'who leaves at the head pays the prompt')
+  await t.rejects(ask(path, { model: 'words-9-never', messages: say }, 'early', AbortSignal.timeout(200)))
+  t.ok(await until(async () => await taken(path, 'early') === 0), 'an answer that never comes costs nothing')
 
   api.holds = true
   const first = ask(path, { model: 'words-9', messages: say })

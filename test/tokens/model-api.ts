@@ -27,7 +27,7 @@ export interface ModelApi extends Backend {
 /**
  * A server of several APIs that says as many words as its model is called (`words-40`), but no more than it may; each
  * is a token. Models that end otherwise misbehave: `words-40-mute` tells no usage, `-gzip` is coded, `-cut` breaks in
- * the middle, `-500` is an error, `-silent` breaks before its first byte, `-never` gives no head.
+ * the middle, `-long` comes with a mebibyte before its usage, `-500` is an error, `-silent` breaks before its first byte, `-never` gives no head.
  */
 export async function startModelApi (t: Teardown): Promise<ModelApi> {
   const questions: Question[] = []
@@ -72,7 +72,8 @@ async function answer (request: IncomingMessage, response: ServerResponse, { hol
   const told = how !== 'mute'
   if (question.stream !== true) {
     await hold()
-    return send(response, JSON.stringify(api.document(spoken, told)))
+    const filler = how === 'long' ? { filler: 'x'.repeat(1024 * 1024) } : {}
+    return send(response, JSON.stringify({ ...filler, ...api.document(spoken, told) }))
   }
   response.setHeader('content-type', api.type)
   if (how === 'silent') return response.writeHead(200).flushHeaders()
@@ -117,7 +118,8 @@ const chatUsage = (count: number) =>
 const chat: Api = {
   type: EVENTS,
   asksUsage: true,
-  capOf: ({ max_completion_tokens: newer, max_tokens: older }) => numberAt(newer) ?? numberAt(older),
+  // As many do, it knows only the older name.
+  capOf: ({ max_tokens: cap }) => numberAt(cap),
   document: (count, told) => ({
     id: 'c', object: 'chat.completion', created: 1, model: 'm',
     choices: [{ index: 0, message: { role: 'assistant', content: words(count).join('') }, finish_reason: 'stop' }],
@@ -171,9 +173,20 @@ const completions: Api = {
   document: (count) => ({ choices: [{ text: words(count).join('') }], usage: { prompt_tokens: PROMPT_TOKENS, completion_tokens: count } }),
 }
 
+const llamacpp: Api = {
+  type: EVENTS,
+  capOf: ({ n_predict: cap }) => numberAt(cap),
+  document: (count) => ({ content: words(count).join(''), stop: true, tokens_evaluated: PROMPT_TOKENS, tokens_predicted: count }),
+  events: (count) => [
+    ...words(count).map((content) => ({ content, stop: false })),
+    { content: '', stop: true, tokens_evaluated: PROMPT_TOKENS, tokens_predicted: count },
+  ].map(data),
+}
+
 function apiOf (url: string): Api {
   if (url.includes('/responses')) return responses
   if (url.includes('/messages')) return messages
-  if (url.includes('/ollama/api')) return ollama
+  if (url.includes('/api/chat') && !url.includes('completions')) return ollama
+  if (url.endsWith('/completion')) return llamacpp
   return url.includes('/chat/') ? chat : completions
 }

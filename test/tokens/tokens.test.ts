@@ -1,17 +1,21 @@
 import { brotliCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
+import { createDeliveries } from '../../src/deliveries/deliveries.js'
+import { createBudget } from '../../src/doorman/budget.js'
 import type { Exchange } from '../../src/exchange.js'
-import type { Charge, LimiterState } from '../../src/limits/contract.js'
-import { createRefund } from '../../src/limits/limits.js'
+import type { Charge, CounterStore, Decision, LimiterState } from '../../src/limits/contract.js'
+import { createRefund, settleState } from '../../src/limits/limits.js'
+import { editsOf } from '../../src/rewriting/rewriting.js'
 import { JsonLines } from '../../src/tap/json-lines.js'
-import { createAnswerReader, type AnswerReading } from '../../src/tokens/answer-reader.js'
+import { answerReaders, type AnswerReading } from '../../src/tokens/answer-reader.js'
 import { answersOf, capsOf, writeAt } from '../../src/tokens/caps.js'
 import type { TokenPlaces } from '../../src/tokens/contract.js'
 import { estimateTexts } from '../../src/tokens/estimate.js'
 import { createReserve, createTokenLedger, modelOf } from '../../src/tokens/tokens.js'
 import { UsageTally } from '../../src/tokens/usage.js'
-import { limiterOf, questionOf, tokensOf } from '../contract/limiters.js'
+import { weigh } from '../../src/tokens/weigh.js'
+import { hitOf, limiterOf, questionOf, tokensOf } from '../contract/limiters.js'
 import { exchangeOf, NOW } from '../limits/exchanges.js'
 import { comeBack, openGuarded, sendAway, type GuardRig } from '../stores/guarded-rig.js'
 
@@ -43,19 +47,29 @@ t.test('an estimate is near for what people write, grows with the length, and ta
   const begun = performance.now()
   t.ok(estimateTexts(Array.from({ length: 200_000 }, () => 'x')) >= 200_000)
   t.ok(performance.now() - begun < 400, 'many small ones')
+  const dense = performance.now()
+  t.ok(estimateTexts(['a.'.repeat(8192)]) > 4000)
+  t.ok(performance.now() - dense < 100, 'many short words')
+  t.equal(weigh({ a: 'bc', d: [1, 22, null] }).bytes, 4 + 5 + 4 + 2 + 3 + 5)
+  const many = performance.now()
+  t.ok(weigh(Array.from({ length: 1_000_000 }, () => 0)).bytes >= 2_000_000)
+  t.ok(performance.now() - many < 200, 'many values')
 })
 
 t.test('a client\'s cap is read in the direction that costs him most', async (t) => {
   const read = (json: unknown) => capsOf(json, PLACES)
-  t.same(read({ max_tokens: 7 }), { asked: 7, isPlain: true, invalid: [] })
-  t.same(read({ max_tokens: 7, max_completion_tokens: 9.2 }), { asked: 10, isPlain: true, invalid: [] })
-  t.same(read({}), { asked: undefined, isPlain: false, invalid: [] })
-  t.same(read({ max_tokens: null }), { asked: undefined, isPlain: false, invalid: [] })
-  t.same(read({ max_tokens: -1, max_completion_tokens: 5 }), { asked: 5, isPlain: true, invalid: [['max_tokens']] })
-  t.same(read({ Max_Tokens: 9 }), { asked: 9, isPlain: false, invalid: [] }, 'in a spelling that some backends read')
-  t.equal(read({ max_tokens: 3, Max_Tokens: -1 }).asked, 1e12)
+  const none = { asked: undefined, isWritten: false, others: [], misread: [] }
+  const [older, newer] = [['max_tokens'], ['max_completion_tokens']]
+  t.same(read({ max_tokens: 7 }), { ...none, asked: 7, isWritten: true })
+  t.same(read({ max_tokens: 7, max_completion_tokens: 9 }), { ...none, asked: 9, isWritten: true, others: [newer] })
+  t.same(read({ max_completion_tokens: 9 }), { ...none, asked: 9, others: [newer] })
+  t.same(read({}), none)
+  t.same(read({ max_tokens: null }), none)
+  for (const invalid of [-1, 0.5, '5', true]) t.same(read({ max_tokens: invalid, max_completion_tokens: 5 }), { ...none, asked: 5, others: [newer], misread: [older] })
+  t.same(read({ max_tokens: 3, Max_Tokens: null }), { ...none, asked: 3, isWritten: true, misread: [['Max_Tokens']] }, 'another spelling')
+  t.same(capsOf({ options: { num_predict: 1, Num_Predict: 2 }, Options: null }, { caps: [['options', 'num_predict']], write: undefined }).misread, [['Options'], ['options', 'Num_Predict']])
   t.equal(read({ max_tokens: Infinity }).asked, 1e12)
-  for (const json of [undefined, null, 5, 'x', [], [{ max_tokens: 5 }]]) t.same(read(json), { asked: undefined, isPlain: false, invalid: [] })
+  for (const json of [undefined, null, 5, 'x', [], [{ max_tokens: 5 }]]) t.same(read(json), none)
   fc.assert(fc.property(fc.jsonValue(), fc.jsonValue(), (one, other) => {
     const { asked } = read({ max_tokens: one, max_completion_tokens: other })
     const answers = answersOf({ n: one, best_of: other, prompt: one }, PLACES)
@@ -96,8 +110,10 @@ t.test('usage is added up, and grows', async (t) => {
   t.same(tally.usage, { input: 7, output: 50 })
   tally.read({ in: 100, out: 0.5 })
   t.same(tally.usage, { input: 100, output: 1 }, 'the places that speak of most')
+  tally.read(JSON.parse('{ "in": 1e400, "out": 1e400 }'))
+  t.same(tally.usage, { input: 100, output: 1 }, 'no number ends a budget')
   tally.read({ in: 1e300, out: 1e300 })
-  t.same(tally.usage, { input: 1e12, output: 1e12 })
+  t.same(tally.usage, { input: 1e7, output: 1e7 })
 })
 
 t.test('lines of JSON are taken apart the same however they are cut', async (t) => {
@@ -118,7 +134,7 @@ t.test('lines of JSON are taken apart the same however they are cut', async (t) 
 
 t.test('what cannot be decoded, or is too long, says nothing', async (t) => {
   const read = async (headers: Record<string, string>, ...chunks: Buffer[]) => {
-    const reader = createAnswerReader([PLACES], headers)
+    const reader = answerReaders([PLACES])(headers)
     for (const chunk of chunks) reader.push(chunk)
     return await new Promise<AnswerReading>((resolve) => { reader.end(resolve) })
   }
@@ -131,18 +147,22 @@ t.test('what cannot be decoded, or is too long, says nothing', async (t) => {
   t.match(await read({ 'content-type': events, 'content-encoding': 'gzip' }), { ...nothing, hasBegun: false, stream: { events: 0 } })
   t.match(await read({ 'content-type': events, 'content-encoding': 'secret' }, usage), { ...nothing, hasBegun: true, stream: undefined })
   t.match(await read({ 'content-type': events }, usage.subarray(0, 30)), { ...nothing, stream: { events: 1, tokens: 2 } })
-  t.match(await read({ 'content-type': 'application/json' }, Buffer.from(`{"usage":{"output":5},"x":"${'x'.repeat(1100 * 1024)}"}`)), nothing)
+  const long = 'x'.repeat(1100 * 1024)
+  t.match(await read({ 'content-type': 'application/json' }, Buffer.from(`{"usage":{"output":5},"x":"${long}"}`)), nothing)
+  const document = Buffer.from(JSON.stringify({ x: long, usage: { input: 3, output: 5, more: { output: 9 } }, user: '"usage":{"output":1}', y: 'usage' }))
+  t.match(await read({}, document.subarray(0, 1_000_000), document.subarray(1_000_000)), { input: 3, output: 5 }, 'usage at the end')
+  t.match(await read({ 'content-encoding': 'br' }, brotliCompressSync(document)), { input: 3, output: 5 })
   t.match(await read({}, Buffer.from('{"usage":{"output":5}}')), { output: 5 })
 })
 
 const tokens = tokensOf('cost', { max: 10_000 })
 
 /** A ledger on a store that writes down what it is told, and an exchange that reserved. */
-function open (json: object = { max_tokens: 100 }) {
+function open (json: object = { max_tokens: 100 }, counters?: CounterStore) {
   const changes: [how: string, Charge][] = []
   const told: object[] = []
   const ledger = createTokenLedger({
-    store: {
+    store: counters ?? {
       charge: (charge) => { changes.push(['charge', charge]) },
       refund: (charge) => { changes.push(['refund', charge]) },
     },
@@ -177,22 +197,25 @@ t.test('a request is settled once: by its answer, or given back for good', async
   t.match(changes, [['refund', { limiter: tokens, cost: cost - 30, now: NOW + 500, taken: { at: NOW, remaining: 9000 }, inProcess: false }]])
   t.same(told, [{ limiter: 'cost', reserved: cost, settled: 30 }])
   // A message that turned out to be a repetition.
-  const given: Charge[] = []
-  const refund = createRefund({ store: storeOf(given), clock: () => NOW, tokens: ledger, onStoreError: () => {} })
-  refund(exchange)
-  refund(exchange)
-  t.match(given, [{ limiter: { name: 'requests' }, cost: 1 }, { limiter: { name: 'requests' }, cost: 1 }], 'the tokens are the ledger\'s')
+  ledger.giveBack(exchange)
+  ledger.giveBack(exchange)
   t.match(changes.slice(1), [['refund', { cost: 30 }]])
   t.equal(changes.length, 2)
 })
 
-function storeOf (given: Charge[]) {
-  return {
-    decide: () => { throw new Error('not asked') },
-    charge: () => { throw new Error('not asked') },
-    refund: (charge: Charge) => { given.push(charge) },
+t.test('a request that reserved nothing is not looked at, whatever was decided about it', async (t) => {
+  const { ledger, exchange, changes } = open()
+  let looks = 0
+  const decision: Decision = {
+    ...exchange.decision as Decision,
+    get states () {
+      looks++
+      return []
+    },
   }
-}
+  ledger.giveBack({ ...exchangeOf(), decision })
+  t.same([looks, changes.length], [0, 0])
+})
 
 t.test('what was given back is not settled again, and what never came goes back whole', async (t) => {
   const gone = open()
@@ -203,12 +226,17 @@ t.test('what was given back is not settled again, and what never came goes back 
   gone.observer.onEnd('complete')
   t.match(gone.changes, [['refund', { cost: gone.cost }]])
   t.equal(gone.changes.length, 1)
-  for (const [status, outcome] of [[404, 'complete'], [302, 'complete'], [500, 'failed'], [undefined, 'failed'], [undefined, 'aborted'], [200, 'aborted']] as const) {
+  const end = (status: number | undefined, outcome: 'complete' | 'failed' | 'aborted') => {
     const { observer, changes, cost } = open()
     if (status !== undefined) observer.onHead(status, JSON_HEAD)
     observer.onEnd(outcome)
+    return { changes, cost }
+  }
+  for (const [status, outcome] of [[404, 'complete'], [302, 'complete'], [500, 'failed'], [500, 'aborted'], [undefined, 'failed'], [undefined, 'aborted'], [200, 'failed']] as const) {
+    const { changes, cost } = end(status, outcome)
     t.match(changes, [['refund', { cost }]], `${status} ${outcome}`)
   }
+  t.match(end(200, 'aborted').changes, [['refund', { cost: 100 }]], 'whoever leaves at the head of the answer has had the prompt read')
 })
 
 t.test('an answer that cost more is charged more; one that tells nothing keeps what was reserved', async (t) => {
@@ -231,7 +259,7 @@ t.test('only what is enforced changes the body; nobody counts tokens, nobody rec
   const edits = (limiters: Parameters<typeof createReserve>[0]['limiters'], part: Partial<Exchange> = {}) => {
     const exchange = { ...exchangeOf(), json: { stream: true, max_completion_tokens: 'x' }, ...part }
     createReserve({ rules, limiters })?.(exchange)
-    return exchange.edits
+    return editsOf(exchange)
   }
   const quiet = { tokens: { maxTokens: 70, includeUsage: false } }
   t.same(edits([tokensOf('a'), tokensOf('b', quiet)]), [
@@ -247,27 +275,84 @@ t.test('only what is enforced changes the body; nobody counts tokens, nobody rec
   t.equal(createReserve({ rules, limiters: [limiterOf('requests')] }), undefined)
 })
 
-const callsTo = (stores: GuardRig, name: string) => stores.faraway.calls.filter((call) => call[0] === name)
+/** All who settle later what they took: each takes something, and answers how it is settled. */
+const TAKERS: Record<string, (stores: GuardRig) => Promise<() => unknown>> = {
+  'tokens of an answer': async ({ counters }) => {
+    const { exchange, ledger } = open(undefined, counters)
+    const decision = await counters.decide(questionOf([hitOf(tokens, 'user:42', { cost: 600 })], NOW))
+    exchange.decision = decision
+    return () => { ledger.giveBack(exchange) }
+  },
+  'what limiters charged': async ({ counters }) => {
+    const refund = createRefund({ store: counters, clock: () => NOW, onStoreError })
+    const exchange = exchangeOf()
+    exchange.decision = await counters.decide(questionOf([hitOf(limiterOf('requests', { algorithm: 'gcra' }))], NOW))
+    return () => { refund(exchange) }
+  },
+  'the place of a delivery': async ({ counters }) => {
+    const options = { store: counters, clock: () => NOW, newId: freshId, onStoreError }
+    const { checkFor, release } = createDeliveries({ ...options, refund: () => {} })
+    const exchange = { ...exchangeOf(), json: { id: 1 } }
+    await checkFor({ id: ['id'], knownMs: 1000, inFlightMs: 1000, patienceMs: 0 })(exchange)
+    return () => { release(exchange) }
+  },
+  'the doorman\'s budget': async ({ counters }) => {
+    const options = { counters, clock: () => NOW, newId: freshId, onStoreError }
+    const budget = createBudget({ ...options, meters: { budgetLeft: () => {} } })
+    const spending = await budget.take({ requests: undefined, tokens: 1000 }, 600)
+    return () => { spending?.settle(100) }
+  },
+}
 
-t.test('what was reserved in process is settled there, and never in the store that came back', async (t) => {
+const onStoreError = (error: Error) => { throw error }
+let ids = 0
+const freshId = () => String(ids++)
+const refundsOf = (stores: GuardRig) =>
+  stores.faraway.calls.flatMap(([name, charge]) => name === 'counters.refund' ? [charge as Charge] : [])
+
+for (const [what, take] of Object.entries(TAKERS)) {
+  t.test(`${what}: what was taken in process is settled there, and never in the store that came back`, async (t) => {
+    const stores = openGuarded(t)
+    const settleEarlier = await take(stores)
+    await sendAway(stores)
+    const settle = await take(stores)
+    await comeBack(stores)
+    settle()
+    t.same(refundsOf(stores), [], 'the store knows nothing of it')
+    settleEarlier()
+    t.match(refundsOf(stores), [{ inProcess: false, taken: { at: NOW } }], 'its own it is told, and when that was')
+    t.equal(refundsOf(stores).length, 1)
+  })
+}
+
+t.test('what the store counted is not given back to counts in process', async (t) => {
   const stores = openGuarded(t)
-  const limiter = tokensOf('cost', { max: 1000, onFailure: 'local' })
-  const hit = { limiter, bucket: 'user:42', subject: 'user:42', cost: 600, peek: false, breach: undefined }
+  const hit = hitOf(tokensOf('cost', { max: 1000 }), 'user:42', { cost: 600 })
+  const taken = await stores.counters.decide(questionOf([hit], NOW))
+  await sendAway(stores)
+  const inProcess = await stores.counters.decide(questionOf([hit], NOW))
+  t.match(inProcess, { inProcess: true, states: [{ charged: 600, remaining: 400 }] })
   const peek = { ...hit, peek: true }
   const left = async () => (await stores.counters.decide(questionOf([peek], NOW))).states[0]?.remaining
-  await stores.counters.decide(questionOf([hit], NOW))
+  const options = { store: stores.counters, clock: () => NOW }
+  await settleState(taken, 0, { ...options, to: 100 })
   t.equal(await left(), 400)
-  await sendAway(stores)
-  const { states: [state] } = await stores.counters.decide(questionOf([hit], NOW))
-  t.match(state, { charged: 600, remaining: 400, inProcess: true })
-  const settled = { limiter, bucket: 'user:42', subject: 'user:42', cost: 500, now: NOW }
-  await stores.counters.refund({ ...settled, inProcess: false })
-  t.equal(await left(), 400, 'what the store counted is not ours to give back')
-  await comeBack(stores)
-  const sent = callsTo(stores, 'counters.refund').length
-  await stores.counters.refund({ ...settled, inProcess: true })
-  t.equal(callsTo(stores, 'counters.refund').length, sent)
-  t.equal(await left(), 400, 'the store knows nothing of it')
-  await stores.counters.refund({ ...settled, inProcess: false })
+  await settleState(inProcess, 0, { ...options, to: 100 })
   t.equal(await left(), 900)
+  await settleState(inProcess, 0, { ...options, from: 100, to: 300 })
+  t.equal(await left(), 700, 'what it cost more is charged there too')
+})
+
+t.test('of two questions about one request, each is settled where and when it was decided', async (t) => {
+  const told: Charge[] = []
+  const store = {
+    charge: () => { throw new Error('nothing costs more') },
+    refund: (charge: Charge) => { told.push(charge) },
+  }
+  const decision = open().exchange.decision as Decision
+  const earlier: Decision = { ...decision, inProcess: true }
+  const both: Decision = { ...decision, at: NOW + 9000, states: [...earlier.states, ...decision.states], earlier }
+  both.states.forEach((_state, index) => { settleState(both, index, { store, clock: () => NOW, to: 0 }) })
+  const [first, second] = [[true, NOW], [false, NOW + 9000]]
+  t.same(told.map(({ inProcess, taken }) => [inProcess, taken?.at]), [first, first, second, second])
 })
