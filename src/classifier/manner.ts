@@ -11,15 +11,19 @@ export interface Manner {
 }
 
 export const BEST_MANNER: Manner = { format: 'json_schema', bound: 'max_tokens', hasTemperature: true }
-/** More than there are manners. */
-export const MOST_MANNERS = 5
+const ABOUT_FORMATS = /response_format|json_schema|json_object/
 
-/** The manner to try when the server refused this one; undefined: its manner is not what it dislikes. */
-export function nextManner (manner: Manner, complaint: string): Manner | undefined {
+/**
+ * The manner to try when the server refused this one; undefined: its manner is not what it dislikes. Each has fewer
+ * demands than the one before, so that they come to an end.
+ * @param isProven the server answered in this manner: it must name what it dislikes now.
+ */
+export function nextManner (manner: Manner, complaint: string, isProven: boolean): Manner | undefined {
   if (manner.bound === 'max_tokens' && complaint.includes('max_completion_tokens')) {
     return { ...manner, bound: 'max_completion_tokens' }
   }
   if (manner.hasTemperature && complaint.includes('temperature')) return { ...manner, hasTemperature: false }
+  if (isProven && !ABOUT_FORMATS.test(complaint)) return undefined
   const format = FORMATS[FORMATS.indexOf(manner.format) + 1]
   return format === undefined ? undefined : { ...manner, format }
 }

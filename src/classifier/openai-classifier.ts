@@ -1,8 +1,11 @@
 /** The doorman's classifier behind an OpenAI-compatible server, on connections of its own. */
 import { Agent, type Dispatcher } from 'undici'
-import type { Classifier, ClassifierAnswer, ClassifierFault, ClassifierQuestion, DoormanEndpoint } from '../doorman/contract.js'
+import type {
+  AskClassifier, Classifier, ClassifierAnswer, ClassifierFault, ClassifierQuestion,
+} from '../doorman/doorman.js'
+import type { DoormanEndpoint } from '../doorman/contract.js'
 import { completionsUrl } from './completions-url.js'
-import { BEST_MANNER, MOST_MANNERS, mannered, nextManner, type Manner } from './manner.js'
+import { BEST_MANNER, mannered, nextManner, type Manner } from './manner.js'
 import { readCompletion } from './read-completion.js'
 
 /** One label as JSON, and what servers put around it. */
@@ -10,8 +13,8 @@ const MOST_ANSWER_BYTES = 64 * 1024
 const CONNECT_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_MS = 30_000
 const CONNECTIONS = 64
-/** Statuses of a server that does not like how it is asked. */
-const DISLIKES: ReadonlySet<number> = new Set([400, 422])
+/** Statuses of a server that does not like how it is asked, or what: too long, filtered. */
+const DISLIKES: ReadonlySet<number> = new Set([400, 413, 422])
 const TOO_MANY_REQUESTS = 429
 const TIMEOUT = 408
 /** A server may ask to be left alone longer than anybody waits. */
@@ -38,6 +41,8 @@ export function openClassifier (endpoint: DoormanEndpoint, { maxTokens }: Classi
   const headers = headersOf(endpoint)
   /** As the server was seen to take it. */
   let known = BEST_MANNER
+  /** It answered one. */
+  let isProven = false
 
   async function post (question: ClassifierQuestion, manner: Manner, signal: AbortSignal): Promise<Reply> {
     const body = JSON.stringify({
@@ -53,28 +58,26 @@ export function openClassifier (endpoint: DoormanEndpoint, { maxTokens }: Classi
     return { status: reply.statusCode, headers: reply.headers, body: await readBounded(reply.body) }
   }
 
-  async function ask (question: ClassifierQuestion, signal: AbortSignal): Promise<ClassifierAnswer> {
-    let manner = known
-    for (let tries = 1; ; tries++) {
+  const askIn = (manner: Manner): AskClassifier => async (question, signal) => {
+    try {
       const reply = await post(question, manner, signal)
-      const other = DISLIKES.has(reply.status) && tries < MOST_MANNERS ? nextManner(manner, reply.body ?? '') : undefined
-      if (other === undefined) {
+      const answer = answerOf(reply)
+      if (answer.kind === 'answer') {
         // What a message is refused for must not teach manners: only a success does.
-        if (isOk(reply.status)) known = manner
-        return answerOf(reply)
+        known = manner
+        isProven = true
+      } else if (answer.fault === 'declined') {
+        const other = nextManner(manner, reply.body ?? '', isProven && manner === known)
+        if (other !== undefined) return { ...answer, otherwise: askIn(other) }
       }
-      manner = other
+      return answer
+    } catch (error) {
+      return faultOf(wasCut(error) ? 'cut' : 'unreachable', true)
     }
   }
 
   return {
-    ask: async (question, signal) => {
-      try {
-        return await ask(question, signal)
-      } catch (error) {
-        return faultOf(wasCut(error) ? 'cut' : 'unreachable', true)
-      }
-    },
+    ask: async (question, signal) => await askIn(known)(question, signal),
     close: async () => { await agent.close().catch(() => {}) },
   }
 }
@@ -108,7 +111,7 @@ function answerOf ({ status, headers, body }: Reply): ClassifierAnswer {
   if (isOk(status)) return { kind: 'answer', ...body === undefined ? { text: undefined, tokens: undefined } : readCompletion(body) }
   if (status === TOO_MANY_REQUESTS) return faultOf('overloaded', true, retryAfterOf(headers))
   if (status >= 500) return faultOf('server', true, retryAfterOf(headers))
-  return faultOf('refused', status === TIMEOUT)
+  return DISLIKES.has(status) ? faultOf('declined', false) : faultOf('refused', status === TIMEOUT)
 }
 
 function isOk (status: number): boolean {

@@ -1,3 +1,4 @@
+import { memberOf } from '../json-value.js'
 import { parseJson } from '../parse-json.js'
 
 export interface Completion {
@@ -15,28 +16,24 @@ const MOST_TOKENS = 1_000_000
 /** The answer of `POST /chat/completions`: the one choice, of an assistant, said to its end and not refused. */
 export function readCompletion (body: string): Completion {
   const answer = parseJson(body)
-  const choices = member(answer, 'choices')
-  const tokens = tokensOf(member(answer, 'usage'))
+  const choices = memberOf(answer, 'choices')
+  const tokens = tokensOf(memberOf(answer, 'usage'))
   if (!Array.isArray(choices) || choices.length !== 1) return { text: undefined, tokens }
   const [choice] = choices as unknown[]
-  const message = member(choice, 'message')
-  const content = member(message, 'content')
-  const refusal = member(message, 'refusal') ?? ''
-  const isWhole = typeof content === 'string' && refusal === '' && !CUT_SHORT.has(member(choice, 'finish_reason'))
+  const message = memberOf(choice, 'message')
+  const content = memberOf(message, 'content')
+  const refusal = memberOf(message, 'refusal') ?? ''
+  const isWhole = typeof content === 'string' && refusal === '' && !CUT_SHORT.has(memberOf(choice, 'finish_reason'))
   return { text: isWhole ? content : undefined, tokens }
 }
 
 function tokensOf (usage: unknown): number | undefined {
-  const total = member(usage, 'total_tokens')
+  const total = memberOf(usage, 'total_tokens')
   if (isCount(total)) return total
-  const [prompt, completion] = [member(usage, 'prompt_tokens'), member(usage, 'completion_tokens')]
+  const [prompt, completion] = [memberOf(usage, 'prompt_tokens'), memberOf(usage, 'completion_tokens')]
   return isCount(prompt) && isCount(completion) ? prompt + completion : undefined
 }
 
 function isCount (value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= MOST_TOKENS
-}
-
-function member (value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
 }

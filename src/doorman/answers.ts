@@ -1,10 +1,12 @@
 import { createHmac } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
+import { normalizeText } from '../normalize-text.js'
 import type { DoormanRules, JudgedMessage } from './contract.js'
 
 const MOST_ANSWERS = 20_000
 const BLANKS = /\s+/g
+const LONGEST_NORMALISED = 16 * 1024
 
 /** Answers of the last minutes, so that what is said twice is asked once. Holds no message, nor anything to guess one by. */
 export interface Answers {
@@ -19,9 +21,10 @@ export interface Answers {
 export function createAnswers (secret: Buffer, clock: Clock): Answers {
   const known = new LRUCache<string, { readonly label: string, readonly until: number }>({ max: MOST_ANSWERS })
   return {
-    keyOf ({ text, context }, { fingerprint }) {
+    keyOf ({ text, quoted, context }, { fingerprint }) {
       const before = context.map((turn) => [turn.from, normalised(turn.text)])
-      return createHmac('sha256', secret).update(JSON.stringify([fingerprint, normalised(text), before])).digest('base64')
+      const said = [fingerprint, normalised(text), quoted.map(normalised), before]
+      return createHmac('sha256', secret).update(JSON.stringify(said)).digest('base64')
     },
     find (key) {
       const answer = known.get(key)
@@ -33,7 +36,10 @@ export function createAnswers (secret: Buffer, clock: Clock): Answers {
   }
 }
 
-/** Composed letters, and blanks that are one. Nothing more: what a reader could tell apart has an answer of its own. */
+/**
+ * Composed letters, and blanks that are one. Nothing more: what a reader could tell apart has an answer of its own. Long
+ * texts, which nobody says twice in two ways, stand as they are.
+ */
 function normalised (text: string): string {
-  return text.normalize('NFC').replace(BLANKS, ' ').trim()
+  return text.length > LONGEST_NORMALISED ? text : normalizeText(text, 'NFC').replace(BLANKS, ' ').trim()
 }

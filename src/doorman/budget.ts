@@ -1,8 +1,8 @@
 /** What a day's questions may cost, counted with everything else that is counted: shared, and over restarts. */
 import { chain, rescue, runAside } from '../chain.js'
 import type { Clock } from '../clock.js'
-import type { CounterStore, Hit, Limiter, LimiterState } from '../limits/contract.js'
-import { placeLimiter } from '../limits/place-limiter.js'
+import type { CounterStore, Hit, Limiter } from '../limits/contract.js'
+import { placeLimiter, settleState } from '../limits/limits.js'
 import type { BudgetRule, DoormanMeters } from './contract.js'
 
 const DAY_MS = 86_400_000
@@ -36,43 +36,29 @@ export interface Budget {
 
 const FREE: Spending = { settle: () => {} }
 
-export function createBudget (options: BudgetOptions): Budget {
-  const { counters, clock, newId, meters, onStoreError } = options
+export function createBudget ({ counters: store, clock, newId, meters, onStoreError }: BudgetOptions): Budget {
   return {
     take (rule, estimate) {
       const hits = hitsOf(rule, estimate)
       if (hits.length === 0) return FREE
       const question = { id: newId(), hits, slots: [], now: clock() }
-      return chain(rescue(() => counters.decide(question), onStoreError), (decision): Spending | undefined => {
+      return chain(rescue(() => store.decide(question), onStoreError), (decision): Spending | undefined => {
         if (decision === undefined) return FREE
         const isRefused = decision.refused >= 0 || decision.unavailable !== undefined
-        for (const state of decision.states) {
-          const { limiter, remaining, charged } = state
+        const settle = (index: number, to: number) => {
+          runAside(() => settleState(decision, index, { store, clock, to }), onStoreError)
+        }
+        decision.states.forEach(({ limiter, remaining, charged }, index) => {
           meters.budgetLeft(limiter.name === TOKENS ? 'tokens' : 'requests', isRefused ? remaining + charged : remaining)
           // What one of the two gave before the other refused.
-          if (isRefused) giveBack(state, options)
-        }
+          if (isRefused) settle(index, 0)
+        })
         if (isRefused) return undefined
-        const tokens = decision.states.find(({ limiter }) => limiter.name === TOKENS)
-        return tokens === undefined ? FREE : { settle: (spent) => settle(tokens, spent, options) }
+        const tokens = decision.states.findIndex(({ limiter }) => limiter.name === TOKENS)
+        return tokens < 0 ? FREE : { settle: (spent) => { if (spent !== undefined) settle(tokens, spent) } }
       })
     },
   }
-}
-
-function giveBack ({ limiter, bucket, subject, charged: cost }: LimiterState, options: BudgetOptions): void {
-  const { counters, clock, onStoreError } = options
-  if (cost > 0) runAside(() => counters.refund({ limiter, bucket, subject, cost, now: clock() }), onStoreError)
-}
-
-/** The difference between what was taken and what it was. */
-function settle (
-  { limiter, bucket, subject, charged }: LimiterState, tokens: number | undefined, options: BudgetOptions
-): void {
-  if (tokens === undefined || tokens === charged) return
-  const { counters, clock, onStoreError } = options
-  const charge = { limiter, bucket, subject, cost: Math.abs(tokens - charged), now: clock() }
-  runAside(() => tokens > charged ? counters.charge(charge) : counters.refund(charge), onStoreError)
 }
 
 function hitsOf ({ requests, tokens }: BudgetRule, estimate: number): Hit[] {

@@ -29,7 +29,8 @@ export function contextOf (
   }))
 }
 
-function readerOf (readings: Readings): RecentOptions['read'] {
+/** Reads places of the body as the backend will. */
+export function readerOf (readings: Readings): RecentOptions['read'] {
   return readings.size === 0 ? undefined : (text, path) => readings.get(placeOf(path)) ?? text
 }
 

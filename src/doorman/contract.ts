@@ -64,7 +64,10 @@ export interface DoormanRules {
   /** Messages before this one that the classifier is shown; 0: none. */
   readonly context: number
   readonly rememberMs: number
-  /** UTF-16 units of the message that the classifier is shown; of a longer one its beginning and its end. */
+  /**
+   * UTF-16 units of the message that the classifier is shown, and again of what it points at; of longer ones their
+   * beginning and their end.
+   */
   readonly maxLength: number
   /** For everything: the queue, the question, its repetitions. */
   readonly deadlineMs: number
@@ -90,6 +93,10 @@ export interface RewriteRule {
   readonly truncate: number
   /** Which copies of the prompt are replaced too. */
   readonly scope: PromptScope
+  /** How long it stays replaced where it comes back as history, from the last time that it did. 0: not at all. */
+  readonly rememberMs: number
+  /** Changes whenever the same text could be replaced otherwise, or not at all. */
+  readonly fingerprint: string
 }
 
 /** Of all instances together, a day. Undefined: no limit. */
@@ -117,8 +124,18 @@ export interface Turn {
 /** What is judged. */
 export interface JudgedMessage {
   readonly text: string
+  /** What it points at: judged as one with it. */
+  readonly quoted: readonly string[]
   /** What was said before, the oldest first. */
   readonly context: readonly Turn[]
+}
+
+/** Whoever waits for a judgement. */
+export interface Asker {
+  /** His leaving, which ends the question; absent: he stays. */
+  readonly gone?: AbortSignal
+  /** Nobody fills the line alone; absent: nobody in particular. */
+  readonly subject?: string
 }
 
 export type FailureReason =
@@ -131,7 +148,7 @@ export type FailureReason =
   /** It failed again and again, and is left alone for a while. */
   | 'away'
   | 'unreachable' | 'cut'
-  /** 5xx, 429, any other status. */
+  /** 5xx, 429, a status that says nothing of the message. */
   | 'server' | 'overloaded' | 'refused'
   /** The client left. */
   | 'gone'
@@ -140,35 +157,6 @@ export type Classification =
   | { readonly kind: 'category', readonly name: string }
   | { readonly kind: 'unsure' }
   | { readonly kind: 'failed', readonly reason: FailureReason }
-
-/** The two messages that the classifier gets, and the labels that its answer may have. */
-export interface ClassifierQuestion {
-  readonly instructions: string
-  readonly data: string
-  readonly labels: readonly string[]
-}
-
-export type ClassifierFault = 'unreachable' | 'cut' | 'server' | 'overloaded' | 'refused'
-
-export type ClassifierAnswer =
-  /** It answered, whatever that is. `text` is undefined where that is no whole message of an assistant. */
-  | { readonly kind: 'answer', readonly text: string | undefined, readonly tokens: number | undefined }
-  | {
-    readonly kind: 'fault'
-    readonly fault: ClassifierFault
-    /** Worth asking again. */
-    readonly isPassing: boolean
-    /** As long as the server wants to be left alone, milliseconds. */
-    readonly retryAfterMs: number | undefined
-  }
-
-/** Speaks to one endpoint. */
-export interface Classifier {
-  /** Never rejects: what is aborted is a fault like any other. */
-  ask (question: ClassifierQuestion, signal: AbortSignal): Promise<ClassifierAnswer>
-  /** Never rejects. */
-  close (): Promise<void>
-}
 
 /** The numbers that the doorman tells. Labels come from the policy or from here. */
 export interface DoormanMeters {

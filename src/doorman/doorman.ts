@@ -5,20 +5,27 @@ import type { CounterStore } from '../limits/contract.js'
 import { createAnswers } from './answers.js'
 import type { Breaker } from './breaker.js'
 import { createBudget } from './budget.js'
-import type {
-  Classification, Classifier, DoormanEndpoint, DoormanMeters, DoormanRules, JudgedMessage,
-} from './contract.js'
+import type { Classifier } from './classifier-contract.js'
+import type { Asker, Classification, DoormanEndpoint, DoormanMeters, DoormanRules, JudgedMessage } from './contract.js'
 import { inquire } from './inquiry.js'
 import { createLines } from './line.js'
 import { createMemory, type Memory } from './memory.js'
 import { createQuestion } from './question.js'
+import { createRewritings, type Rewritings } from './rewritings.js'
 import { createTurnstile } from './turnstile.js'
 import { withinDeadline } from './within-deadline.js'
 
+export { createDoormanCheck } from './check.js'
+export type {
+  AskClassifier, Classifier, ClassifierAnswer, ClassifierFault, ClassifierQuestion,
+} from './classifier-contract.js'
 export { MOST_ANSWER_TOKENS } from './inquiry.js'
+export { createMeasures } from './measures.js'
 
 /** Those that wait behind the ones under way; more would only wait for their deadline. */
 const MOST_WAITING = 200
+/** Of its deadline: an answer that does not come in so much says something of the classifier. */
+const ENOUGH_TIME = 0.5
 const NONCE_BYTES = 16
 const SECRET_BYTES = 32
 
@@ -39,12 +46,10 @@ export interface DoormanOptions {
 
 /** Outlives policies: what it has learnt, what it is doing, and whether there is anybody to ask. */
 export interface Doorman {
-  /**
-   * Never rejects. Answers what is known already at once, without asking anybody.
-   * @param gone the client's leaving, which ends the question
-   */
-  classify (message: JudgedMessage, rules: DoormanRules, gone?: AbortSignal): Promise<Classification>
+  /** Never rejects. Answers what is known already at once, without asking anybody. */
+  classify (message: JudgedMessage, rules: DoormanRules, asker?: Asker): Promise<Classification>
   readonly memory: Memory
+  readonly rewritings: Rewritings
   /** Never rejects. */
   close (): Promise<void>
 }
@@ -63,20 +68,22 @@ export function createDoorman (options: DoormanOptions): Doorman {
     return { kind: 'category', name }
   }
 
-  async function ask ({ key, message, rules }: Asked, signal: AbortSignal): Promise<Classification> {
+  async function ask ({ key, message, rules, subject }: Asked, signal: AbortSignal): Promise<Classification> {
     const { classifier, breaker } = lines.lineTo(rules.endpoint)
     if (!breaker.admits()) return { kind: 'failed', reason: 'away' }
-    const leave = await turnstile.enter(rules.concurrency, signal)
+    const begun = performance.now()
+    const leave = await turnstile.enter(rules.concurrency, { signal, subject })
     if (typeof leave === 'string') {
       breaker.dropped()
       return { kind: 'failed', reason: 'busy' }
     }
     try {
       // Somebody who came with the same words may have been answered meanwhile.
+      const hadTime = performance.now() - begun < rules.deadlineMs * ENOUGH_TIME
       const question = createQuestion(message, rules, nonce())
       const found = known(key) ?? await inquire(question, rules, { classifier, budget, meters, random, signal })
       if (found.kind === 'category') answers.keep(key, found.name, rules.cacheMs)
-      tell(breaker, found, signal)
+      tell(breaker, found, { signal, hadTime })
       return found
     } finally {
       leave()
@@ -85,12 +92,14 @@ export function createDoorman (options: DoormanOptions): Doorman {
 
   return {
     memory: createMemory(clock),
-    async classify (message, rules, gone) {
+    rewritings: createRewritings(clock),
+    async classify (message, rules, { gone, subject } = {}) {
       const key = answers.keyOf(message, rules)
       const answer = known(key)
       if (answer !== undefined) return answer
       const begun = performance.now()
-      const found = await withinDeadline(rules.deadlineMs, gone, (signal) => ask({ key, message, rules }, signal))
+      const asked: Asked = { key, message, rules, subject }
+      const found = await withinDeadline(rules.deadlineMs, gone, (signal) => ask(asked, signal))
       meters.waited(performance.now() - begun)
       return found
     },
@@ -103,12 +112,19 @@ interface Asked {
   readonly key: string
   readonly message: JudgedMessage
   readonly rules: DoormanRules
+  readonly subject: string | undefined
+}
+
+interface Ended {
+  readonly signal: AbortSignal
+  /** It did not spend its deadline in the line. */
+  readonly hadTime: boolean
 }
 
 /** What the question's end says of the classifier. */
-function tell (breaker: Breaker, found: Classification, signal: AbortSignal): void {
+function tell (breaker: Breaker, found: Classification, { signal, hadTime }: Ended): void {
   if (found.kind !== 'failed') breaker.succeeded()
-  else if (found.reason === 'budget' || signal.reason === 'gone') breaker.dropped()
+  else if (found.reason === 'budget' || signal.reason === 'gone' || (signal.aborted && !hadTime)) breaker.dropped()
   else breaker.failed()
 }
 

@@ -2,9 +2,9 @@
 
 /**
  * What JSON leaves as it is and a delimiter or a line is made of, and what a reader could not see: angle brackets,
- * control and format characters, line separators, private use, and lone halves. Each becomes `\uXXXX`.
+ * control and format characters, line separators, fillers, private use. Each becomes `\uXXXX`.
  */
-const ESCAPED = /[<>\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]|[\ufe00-\ufe0f]|[\u{e0000}-\u{e0fff}]/gu
+const ESCAPED = /[<>\u2800\ufff9-\uffff\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Co}\p{Zl}\p{Zp}]/gu
 
 export interface Fence {
   readonly begin: string

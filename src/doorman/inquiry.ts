@@ -1,12 +1,13 @@
 /** One question, asked until it is answered, until it cannot be, or until nobody waits any more. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Budget } from './budget.js'
-import type {
-  Classification, Classifier, ClassifierAnswer, ClassifierFault, ClassifierQuestion, DoormanMeters, DoormanRules,
-} from './contract.js'
+import type { Classifier, ClassifierAnswer, ClassifierFault, ClassifierQuestion } from './classifier-contract.js'
+import type { Classification, DoormanMeters, DoormanRules, FailureReason } from './contract.js'
 import { readAnswer } from './read-answer.js'
 
 const FIRST_PAUSE_MS = 100
+/** Whoever does not take a message says something of it, and nothing of himself. */
+const DECLINED: Classification = { kind: 'unsure' }
 /** Of one token in UTF-16 units, and what an answer may take: as much as is asked for. */
 const UNITS_IN_TOKEN = 3
 export const MOST_ANSWER_TOKENS = 64
@@ -24,10 +25,11 @@ export async function inquire (
   question: ClassifierQuestion, rules: DoormanRules, { signal, ...inquiry }: Inquiry & { readonly signal: AbortSignal }
 ): Promise<Classification> {
   const { classifier, budget, meters, random } = inquiry
-  for (let attempt = 0; ; attempt++) {
+  let { ask } = classifier
+  for (let attempt = 0; ;) {
     const spending = await budget.take(rules.budget, estimateOf(question))
     if (spending === undefined) return failed('budget')
-    const answer = await classifier.ask(question, signal)
+    const answer = await ask(question, signal)
     meters.call(resultOf(answer, signal))
     // Nobody knows what a server has charged for what it was cut off from.
     const spent = answer.kind === 'answer' ? answer.tokens : isFree(answer.fault) && !signal.aborted ? 0 : undefined
@@ -36,9 +38,15 @@ export async function inquire (
       if (answer.tokens !== undefined) meters.tokens(answer.tokens)
       return readAnswer(answer.text, rules.labels)
     }
+    if (answer.fault === 'declined') {
+      if (answer.otherwise === undefined) return DECLINED
+      ask = answer.otherwise
+      continue
+    }
     const pauseMs = Math.max(answer.retryAfterMs ?? 0, FIRST_PAUSE_MS * 2 ** attempt * (0.5 + random() / 2))
     const isWorthIt = answer.isPassing && attempt < rules.retries && pauseMs < rules.deadlineMs
     if (!isWorthIt || !await pause(pauseMs, signal)) return failed(answer.fault)
+    attempt++
   }
 }
 
@@ -48,7 +56,7 @@ function resultOf (answer: ClassifierAnswer, { aborted }: AbortSignal): string {
 }
 
 function isFree (fault: ClassifierFault): boolean {
-  return fault === 'unreachable' || fault === 'overloaded' || fault === 'refused'
+  return fault !== 'cut' && fault !== 'server'
 }
 
 function estimateOf ({ instructions, data }: ClassifierQuestion): number {
@@ -65,6 +73,6 @@ async function pause (ms: number, signal: AbortSignal): Promise<boolean> {
   }
 }
 
-function failed (reason: ClassifierFault | 'budget'): Classification {
+function failed (reason: FailureReason): Classification {
   return { kind: 'failed', reason }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
 import { createBreaker, type Breaker } from './breaker.js'
-import type { Classifier, DoormanEndpoint, DoormanMeters } from './contract.js'
+import type { Classifier } from './classifier-contract.js'
+import type { DoormanEndpoint, DoormanMeters } from './contract.js'
 
 export interface Line {
   readonly classifier: Classifier

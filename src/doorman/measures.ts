@@ -1,12 +1,13 @@
 /** What is done about a message once its category is known. */
 import { chain } from '../chain.js'
 import type { Exchange } from '../exchange.js'
-import { canEdit, rewritePrompt } from '../rewriting/rewriting.js'
 import type { Silence } from '../suspensions/check.js'
 import type { Verdict } from '../verdict/verdict.js'
 import type { Violations } from '../violations/violations.js'
-import type { CategoryRule, DoormanUse } from './contract.js'
-import { firstGraphemes } from './shortened.js'
+import type { CategoryRule, DoormanUse, FailureReason } from './contract.js'
+import { letPass } from './let-pass.js'
+import type { Recalled } from './recall.js'
+import type { Rewritings } from './rewritings.js'
 import { contentVerdict, verdictOf } from './verdicts.js'
 
 const BLOCKED = 'Your account has been temporarily suspended for {minutes} minutes due to a content policy violation.'
@@ -17,8 +18,8 @@ export interface MeasuresOptions {
   /** Says of each message whether it came to anything, for the quiet time; false: content rules do. */
   readonly notes: boolean
   readonly violations: Pick<Violations, 'book'>
-  /** What the request holds goes back: it is not forwarded. */
-  release (exchange: Exchange): void
+  /** Remembers what is rewritten. */
+  readonly rewritings: Rewritings
   /** A message that is forwarded was worth a note. */
   flagged (exchange: Exchange, rule: { readonly name: string }): void
 }
@@ -27,8 +28,12 @@ export interface MeasuresOptions {
 export interface Judged {
   readonly use: DoormanUse
   readonly category: CategoryRule
+  /** Why nobody could say; undefined: somebody did. */
+  readonly reason: FailureReason | undefined
   /** What the person said. */
   readonly text: string
+  /** What is replaced whatever its category is. */
+  readonly recalled: Recalled
 }
 
 export interface Taken {
@@ -46,18 +51,16 @@ export interface Measures {
 export function createMeasures (options: MeasuresOptions): Measures {
   return {
     async take (exchange, judged) {
-      const { use, category, text } = judged
+      const { use, text } = judged
       if (use.observe) {
-        observe(exchange, category, options)
+        observe(exchange, judged, options)
         return { verdict: undefined, forwarded: text }
       }
-      const verdict = isRefusing(category) ? await refuse(exchange, judged, options) : undefined
-      const done = verdict ?? change(exchange, judged, options)
+      const verdict = isRefusing(judged.category) ? await refuse(exchange, judged, options) : undefined
+      const done = verdict ?? await letPass(exchange, judged, options)
       const isRefused = typeof done !== 'string'
       note(exchange, { judged, isRefused, isSuspended: isRefused && done.kind === 'suspension' }, options)
-      if (!isRefused) return { verdict: undefined, forwarded: done }
-      options.release(exchange)
-      return { verdict: done, forwarded: text }
+      return isRefused ? { verdict: done, forwarded: text } : { verdict: undefined, forwarded: done }
     },
   }
 }
@@ -79,52 +82,15 @@ function isRefusing ({ action }: CategoryRule): boolean {
   return action === 'refuse' || action === 'suspend' || action === 'score'
 }
 
-function observe (exchange: Exchange, category: CategoryRule, { flagged }: MeasuresOptions): void {
-  if (isRefusing(category)) exchange.observed.push(verdictOf(category))
+function observe (exchange: Exchange, { category, reason }: Judged, { flagged }: MeasuresOptions): void {
+  if (isRefusing(category)) exchange.observed.push(verdictOf(category, reason))
   else if (category.action !== 'pass') flagged(exchange, { name: category.rule })
 }
 
-/**
- * The message goes on, told and changed as the policy says; answers what the backend will read. One that cannot be
- * changed although it must be is refused.
- */
-function change (
-  exchange: Exchange, { use, category, text }: Judged, options: MeasuresOptions
-): string | Verdict {
-  const { rules: { header, rewrite }, prompt } = use
-  const { action, edits } = category
-  if (action !== 'pass') options.flagged(exchange, { name: category.rule })
-  if (header !== undefined && category.isTold) tell(exchange, [header, category.name], action === 'rewrite')
-  if (action !== 'rewrite') {
-    // A form, or no body that we read: cheaper is a wish, nothing that protects.
-    if (canEdit(exchange)) exchange.edits.push(...edits)
-    return text
-  }
-  const replacement = replacementOf(text, rewrite)
-  const rewriting = { rule: prompt, scope: rewrite.scope, text: replacement }
-  const rewritten = canEdit(exchange) ? rewritePrompt(exchange, rewriting) : []
-  if (rewritten.length === 0) return verdictOf(category)
-  exchange.edits.push(...rewritten, ...edits)
-  return replacement
-}
-
-/** One class: where several places of a body are judged, that of the rewritten one. */
-function tell ({ addedHeaders }: Exchange, field: readonly [name: string, value: string], outranks: boolean): void {
-  const [name, value] = field
-  const told = addedHeaders.find(([known]) => known === name)
-  if (told === undefined) addedHeaders.push([name, value])
-  else if (outranks) told[1] = value
-}
-
-/** The alarm, and the first words of what it was about. */
-function replacementOf (text: string, { template, alarm, truncate }: DoormanUse['rules']['rewrite']): string {
-  const values: Readonly<Record<string, string>> = { '{alarm}': alarm, '{truncated}': firstGraphemes(text, truncate) }
-  return template.replaceAll(/\{alarm\}|\{truncated\}/g, (name) => values[name] ?? name)
-}
-
-async function refuse (exchange: Exchange, { use, category }: Judged, options: MeasuresOptions): Promise<Verdict> {
+async function refuse (exchange: Exchange, judged: Judged, options: MeasuresOptions): Promise<Verdict> {
+  const { use, category, reason } = judged
   if (category.action === 'suspend') return await suspend(exchange, { use, category }, options)
-  return category.action === 'score' ? await score(exchange, category, options) : verdictOf(category)
+  return category.action === 'score' ? await score(exchange, category, options) : verdictOf(category, reason)
 }
 
 async function suspend (
@@ -138,7 +104,7 @@ async function suspend (
     durationsMs: rules.suspensionsMs,
     reset: rules.reset,
   })
-  return suspended ?? verdictOf(category)
+  return suspended ?? contentVerdict(category)
 }
 
 async function score (exchange: Exchange, category: CategoryRule, { violations }: MeasuresOptions): Promise<Verdict> {

@@ -1,10 +1,12 @@
 /** Finds in a body what was rewritten before, and has it replaced once more. */
 import type { Exchange } from '../exchange.js'
-import { findTexts, type FoundTexts, type LocatedText, type Path } from '../prompt/prompt.js'
-import { canEdit, replaceTexts, type Edit } from '../rewriting/rewriting.js'
-import { Turns } from '../turns.js'
+import type { Path } from '../json-members.js'
+import { findTexts, isSaid, type FoundTexts, type LocatedText } from '../prompt/prompt.js'
+import type { Edit } from '../rewriting/contract.js'
+import { canEdit, replaceTexts } from '../rewriting/rewriting.js'
+import { turns } from '../turns.js'
 import type { DoormanUse } from './contract.js'
-import type { Finder } from './finder.js'
+import { MOST_PARTS, type Finder, type Rewriting } from './finder.js'
 import type { Rewritings } from './rewritings.js'
 
 /** Texts that one step looks at; bodies with more of them take turns with others. */
@@ -19,30 +21,28 @@ export interface Recalled {
   /** Of messages that nobody has answered, before the last of them: with it they are what is judged. */
   readonly unanswered: readonly Edit[]
   readonly readings: Readings
-  /** The category for which the newest message, as it stands, was rewritten before; undefined: it was not. */
-  readonly category: string | undefined
+  /** The newest message, as it stands, was rewritten before; undefined: it was not. */
+  readonly known: Rewriting | undefined
 }
 
-const NOTHING: Recalled = { older: [], unanswered: [], readings: new Map(), category: undefined }
-
-/** Of the whole process. */
-const turns = new Turns()
+const NOTHING: Recalled = { older: [], unanswered: [], readings: new Map(), known: undefined }
 
 /**
  * Asks nobody and costs nothing where nothing of the subject was rewritten. Takes time linear in the body, in turns with
  * others where that is long. The scope `last` spares copies at the time of the rewriting; afterwards the message itself
- * comes back as history, so that history is looked at. Never rejects.
+ * comes back as history, so that history is looked at, and quotes. What others say, and instructions, are not: whoever
+ * repeats them must not erase them. Never rejects.
  */
 export function recall (exchange: Exchange, use: DoormanUse, rewritings: Rewritings): Recalled | Promise<Recalled> {
   const { rules, prompt: rule, observe } = use
   const finder = observe || !canEdit(exchange) ? undefined : rewritings.finderFor(exchange.identity, rules)
   if (finder === undefined) return NOTHING
-  const scope = rules.rewrite.scope === 'all' ? 'all' : 'history'
-  const found = findTexts(exchange.json, { rule, scope }, (text, path, messageAt): Spot => ({
-    message: messageAt === 0 ? undefined : path[messageAt - 1],
-    // Few texts have a length that says anything: of the others nothing is kept.
-    located: finder.mayKnow(text) ? { text, pointer: path.map(String), messageAt } : undefined,
-  }))
+  // Of most texts nothing is kept but the number of their message.
+  const found = findTexts(exchange.json, { rule, scope: 'history' }, (text, path, messageAt): Spot | null => {
+    const message = path[messageAt - 1]
+    if (finder.mayKnow(text)) return { text, pointer: path.map(String), messageAt, message }
+    return isSaid(text) ? message : null
+  })
   const steps = recalling(exchange.json, found, finder)
   const first = steps.next()
   return first.done === true ? first.value : turns.finish(steps)
@@ -53,49 +53,77 @@ export function placeOf (path: Path | readonly string[]): string {
   return path.join('\0')
 }
 
-/** A text of the body. */
-interface Spot {
-  /** Number of its message in its list; undefined: it is in none. */
-  readonly message: string | number | undefined
-  /** Undefined: it cannot be one that was rewritten. */
-  readonly located: LocatedText | undefined
-}
+/** The number of a message; undefined: it is in no list of messages. */
+type MessageName = string | number | undefined
 
-function * recalling (json: unknown, { newest, older, rest }: FoundTexts<Spot>, finder: Finder): Generator<undefined, Recalled> {
+/** A text of the body, or of one that was never rewritten its message alone. */
+type Spot = LocatedText & { readonly message: MessageName } | MessageName
+
+/** Each `yield` is the end of a step. */
+function * recalling (json: unknown, found: FoundTexts<Spot | null>, finder: Finder): Generator<undefined, Recalled> {
+  const { older, quotes } = found
+  const newest = found.newest.filter(isSpot)
   const readings = new Map<string, string>()
-  const edits = { older: new Array<Edit>(), unanswered: new Array<Edit>() }
   let looked = 0
-  function * look (spots: readonly Spot[], made: Edit[]): Generator<undefined, void> {
-    const texts = textsOf(spots)
+  const isStep = (): boolean => ++looked % STEP_TEXTS === 0
+  function * edit (spots: readonly Spot[], edits: Edit[]): Generator<undefined, void> {
+    const numbers = []
+    for (const spot of spots) {
+      numbers.push(numberOf(spot, finder))
+      if (isStep()) yield
+    }
     for (let i = 0; i < spots.length;) {
-      if (++looked % STEP_TEXTS === 0) yield
-      const found = finder.findAt(texts, i)
-      const count = found?.parts.length ?? 1
-      if (found !== undefined) {
-        const replaced = spots.slice(i, i + count).flatMap(({ located }) => located ?? [])
-        for (const edit of replaceTexts(json, replaced, found.replacement)) made.push(edit)
-        for (const { pointer } of replaced) readings.set(placeOf(pointer), '')
-        readings.set(placeOf(made.at(-1)?.pointer ?? []), found.replacement)
-      }
+      const rewriting = finder.findAt(numbers, i)
+      const count = rewriting?.parts.length ?? 1
+      if (rewriting !== undefined) replace(spots.slice(i, i + count), rewriting.replacement, { json, edits, readings })
       i += count
+      if (isStep()) yield
     }
   }
-  for (const spots of older) yield * look(spots, edits.older)
-  for (const spot of rest) yield * look([spot], edits.older)
-  yield * look(unansweredOf(newest), edits.unanswered)
-  return { ...edits, readings, category: categoryOf(newest, finder) }
+  const made = { older: new Array<Edit>(), unanswered: new Array<Edit>() }
+  for (const spots of older) yield * edit(spots.filter(isSpot), made.older)
+  for (const spot of quotes.filter(isSpot)) yield * edit([spot], made.older)
+  yield * edit(unansweredOf(newest), made.unanswered)
+  return { ...made, readings, known: knownOf(newest, finder) }
 }
 
-function textsOf (spots: readonly Spot[]): (string | undefined)[] {
-  return spots.map(({ located }) => located?.text)
+/** What says nothing is part of nothing. */
+function isSpot (spot: Spot | null): spot is Spot {
+  return spot !== null
+}
+
+interface Made {
+  readonly json: unknown
+  readonly edits: Edit[]
+  readonly readings: Map<string, string>
+}
+
+function replace (spots: readonly Spot[], replacement: string, { json, edits, readings }: Made): void {
+  const texts = spots.filter((spot) => typeof spot === 'object')
+  for (const { pointer } of texts) readings.set(placeOf(pointer), '')
+  for (const edit of replaceTexts(json, texts, replacement)) {
+    edits.push(edit)
+    if (edit.value === replacement) readings.set(placeOf(edit.pointer), replacement)
+  }
 }
 
 function unansweredOf (newest: readonly Spot[]): readonly Spot[] {
-  const last = newest.findLast(({ message }) => message !== undefined)?.message
-  return newest.filter(({ message }) => message !== undefined && message !== last)
+  const messages = newest.map(messageOf)
+  const last = messages.findLast((message) => message !== undefined)
+  return newest.filter((_, i) => messages[i] !== undefined && messages[i] !== last)
 }
 
-function categoryOf (newest: readonly Spot[], finder: Finder): string | undefined {
-  const found = finder.findAt(textsOf(newest), 0)
-  return found?.parts.length === newest.length ? found.category : undefined
+function messageOf (spot: Spot): MessageName {
+  return typeof spot === 'object' ? spot.message : spot
+}
+
+function numberOf (spot: Spot, finder: Finder): number {
+  return typeof spot === 'object' ? finder.numberOf(spot.text) : 0
+}
+
+/** Longer ones are known in pieces, which say nothing of the whole. */
+function knownOf (newest: readonly Spot[], finder: Finder): Rewriting | undefined {
+  if (newest.length > MOST_PARTS) return undefined
+  const found = finder.findAt(newest.map((spot) => numberOf(spot, finder)), 0)
+  return found?.parts.length === newest.length ? found : undefined
 }

@@ -1,5 +1,5 @@
 /** What was rewritten, so that it stays so when clients send it again with what was said before. */
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, randomBytes, randomInt } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
 import { subjectOf, violationSubject, type Identity } from '../identity/contract.js'
@@ -17,6 +17,7 @@ const MOST_UNITS = 32 * MOST_UNITS_OF_ONE
 /** What the rest of an entry weighs. */
 const ENTRY_UNITS = 200
 const MARK_UNITS = 100
+const FNV_PRIME = 0x01000193
 
 export interface Rewrote {
   readonly rules: DoormanRules
@@ -34,6 +35,8 @@ export interface Rewrote {
  */
 export interface Rewritings {
   keep (identity: Identity, rewrote: Rewrote): void
+  /** The same words were taken for harmless since: the last judgement holds. */
+  forget (rewriting: Rewriting): void
   /** Finds in texts what was rewritten of this subject, as long as these rules would; undefined: nothing was. */
   finderFor (identity: Identity, rules: DoormanRules): Finder | undefined
 }
@@ -43,6 +46,8 @@ type Shelf = readonly Rewriting[]
 export function createRewritings (clock: Clock): Rewritings {
   const secret = randomBytes(SECRET_BYTES)
   const markOf = (text: string): string => createHmac('sha256', secret).update(text).digest('base64')
+  const likenessOf = createLikeness(randomInt(2 ** 32))
+  const partOf = (text: string): Part => ({ length: text.length, likeness: likenessOf(text), mark: markOf(text) })
   const shelves = new LRUCache<string, Shelf>({ max: MOST_SUBJECTS, maxSize: MOST_UNITS, sizeCalculation: unitsOf })
   const liveOf = (subject: string): Shelf => shelves.get(subject)?.filter(({ until }) => clock() < until) ?? []
   return {
@@ -50,21 +55,33 @@ export function createRewritings (clock: Clock): Rewritings {
       if (rewrite.rememberMs === 0) return
       const until = clock() + rewrite.rememberMs
       const added = piecesOf(replaced).map((texts): Rewriting => {
-        const parts = texts.map((text): Part => ({ length: text.length, mark: markOf(text) }))
+        const parts = texts.map(partOf)
         return { parts, replacement, category, fingerprint: rewrite.fingerprint, until }
       })
       for (const subject of ownersOf(identity)) shelves.set(subject, bounded([...added, ...liveOf(subject)]))
     },
+    forget (rewriting) { rewriting.until = 0 },
     finderFor (identity, { rewrite, categories }) {
-      const known = [...new Set([...ownersOf(identity), identity.client.subject])].flatMap(liveOf).filter((one) =>
+      const subjects = new Set([...ownersOf(identity), identity.client.subject])
+      const known = [...new Set([...subjects].flatMap(liveOf))].filter((one) =>
         one.fingerprint === rewrite.fingerprint && categories.get(one.category)?.action === 'rewrite')
       if (known.length === 0) return undefined
       return createFinder(known, {
+        likenessOf,
         markOf,
         // A conversation that goes on is not forgotten in the middle.
         onFound: (one) => { one.until = clock() + rewrite.rememberMs },
       })
     },
+  }
+}
+
+/** FNV-1a from a start of this process's own: most texts are told apart without an HMAC, which takes far longer. */
+function createLikeness (start: number): (text: string) => number {
+  return (text) => {
+    let likeness = start
+    for (let i = 0; i < text.length; i++) likeness = Math.imul(likeness ^ text.charCodeAt(i), FNV_PRIME)
+    return likeness
   }
 }
 

@@ -1,16 +1,18 @@
 import { faultOf } from '../errors.js'
 import type { ContentVerdict, FaultVerdict } from '../verdict/verdict.js'
-import { FAILED, type CategoryRule } from './contract.js'
+import { FAILED, type CategoryRule, type FailureReason } from './contract.js'
 
 const REFUSED = 400
 const FORBIDDEN = 403
 const RETRY_AFTER_MS = 5_000
 const NOT_ACCEPTED = 'Your message was not accepted because of its content. Please say it in other words.'
 
-/** Failures have a verdict of their own. */
-export function verdictOf (category: CategoryRule): ContentVerdict | FaultVerdict {
-  const { name, rule, message } = category
-  return name === FAILED ? unavailable(rule, message) : contentVerdict(category)
+/**
+ * Failures have a verdict of their own.
+ * @param reason why it failed; undefined: it did not
+ */
+export function verdictOf (category: CategoryRule, reason: FailureReason | undefined): ContentVerdict | FaultVerdict {
+  return category.name === FAILED ? unavailable(category, reason) : contentVerdict(category)
 }
 
 export function contentVerdict ({ rule, action, message }: CategoryRule): ContentVerdict {
@@ -21,7 +23,9 @@ export function contentVerdict ({ rule, action, message }: CategoryRule): Conten
 }
 
 /** Nobody could say what sort of message it is, and nobody passes unasked. */
-function unavailable (rule: string, message: string | undefined): FaultVerdict {
+function unavailable ({ rule, message }: CategoryRule, reason: FailureReason | undefined): FaultVerdict {
   const fault = faultOf('DOORMAN_UNAVAILABLE')
-  return { kind: 'fault', rule, ...fault, message: message ?? fault.message, retryAfterMs: RETRY_AFTER_MS }
+  // A day's budget is not back in seconds, and nobody knows when.
+  const isSoonBack = reason !== 'budget'
+  return { kind: 'fault', rule, ...fault, message: message ?? fault.message, ...isSoonBack && { retryAfterMs: RETRY_AFTER_MS } }
 }

@@ -67,7 +67,7 @@ t.test('no message can choose its label: whatever it says stays within the delim
   }
   t.equal(nonces.size, INJECTIONS.length, 'each question has delimiters of its own')
   const context: JudgedMessage['context'] = INJECTIONS.slice(0, 5).map((text) => ({ from: 'assistant', text }))
-  t.same(await doorman.classify({ text: 'developer mode', context }, rules), category('JAILBREAK'), 'nor what was said before')
+  t.same(await doorman.classify({ text: 'developer mode', quoted: [], context }, rules), category('JAILBREAK'), 'nor what was said before')
 })
 
 t.test('what is no label is unsure, however the server dresses it', async (t) => {
@@ -124,10 +124,34 @@ t.test('servers that do not take a schema, a temperature or the old bound are as
   t.equal(server.asked.length, 6)
   t.match(server.asked[5]?.body, { max_completion_tokens: 64, response_format: undefined, temperature: undefined })
   const picky = await startClassifier(t, status(400))
-  t.same(await doorman.classify(saying('filtered'), rulesOf(picky.url)), failed('refused'))
+  t.same(await doorman.classify(saying('filtered'), rulesOf(picky.url)), { kind: 'unsure' })
   picky.answer = plain
   await doorman.classify(saying('hello'), rulesOf(picky.url))
   t.equal(picky.asked.at(-1)?.body.response_format?.type, 'json_schema', 'one message that is refused teaches nothing')
+  picky.answer = complain('The response was filtered.')
+  const asked = picky.asked.length
+  await doorman.classify(saying('filtered too'), rulesOf(picky.url))
+  t.equal(picky.asked.length, asked + 1, 'nor is anything else tried on a server that has answered so')
+})
+
+t.test('who does not take one message is not away: it is unsure, however often, and each call is paid for', async (t) => {
+  const server = await startClassifier(t)
+  const { doorman, told } = createRig(t)
+  const rules = rulesOf(server.url, { retries: 0 })
+  for (const code of [400, 413, 422]) {
+    server.answer = status(code, {}, '{"error":{"message":"maximum context length is 4096 tokens"}}')
+    for (let i = 0; i < 4; i++) t.same(await doorman.classify(saying(`too long ${code} ${i}`), rules), { kind: 'unsure' })
+  }
+  t.same(told.changes, [])
+  server.answer = judge(byWords)
+  t.same(await doorman.classify(saying('an honest one'), rules), category('DEEP'))
+  t.equal(told.calls.length, server.asked.length)
+  const poor = await startClassifier(t, status(400))
+  const daily = rulesOf(poor.url, { budget: { requests: 4, tokens: 100_000 } })
+  t.same(await doorman.classify(saying('x'), daily), { kind: 'unsure' })
+  t.equal(told.left.requests, 1)
+  t.same(await doorman.classify(saying('y'), daily), failed('budget'))
+  t.equal(poor.asked.length, 4, 'in whichever manner it is asked')
 })
 
 t.test('a server that is slow, overloaded, broken or cut off is asked again while there is time, then it has failed', async (t) => {
@@ -211,7 +235,7 @@ t.test('an answer that was given is not asked for again, by nobody, until it is 
   t.same(await doorman.classify(saying(' jailbreak me '), rules), category('JAILBREAK'))
   t.equal(server.asked.length, 1)
   t.equal(told.hits, 20)
-  await doorman.classify({ text: 'jailbreak me', context: [{ from: 'person', text: 'Write a play.' }] }, rules)
+  await doorman.classify({ text: 'jailbreak me', quoted: [], context: [{ from: 'person', text: 'Write a play.' }] }, rules)
   t.equal(server.asked.length, 2, 'elsewhere it may mean something else')
   await doorman.classify(saying('jailbreak me'), rulesOf(server.url, { cache: 60_000, instructions: 'Other rules.' }))
   t.equal(server.asked.length, 3, 'under other rules, too')
@@ -269,6 +293,20 @@ t.test('no more are asked at once than the policy says; the others wait, and who
   t.equal(reasons.filter((reason) => reason === 'busy').length, 9, 'the line has an end')
   t.equal(reasons.filter((reason) => reason === 'deadline').length, 200)
   t.same(await first, failed('deadline'))
+
+  open = []
+  const slow = rulesOf(server.url, { concurrency: 2, deadline: 5_000 })
+  const ask = (text: string, subject: string) => doorman.classify(saying(text), slow, { subject })
+  const flood = Array.from({ length: 60 }, (_, i) => ask(`flood ${i}`, 'user:eve'))
+  const honest = ask('mine', 'user:ada')
+  t.ok(await until(() => open.length === 2))
+  open.splice(0, 1)[0]?.()
+  t.ok(await until(() => server.asked.at(-1)?.body.messages[1].content.includes('mine') === true), 'is next, whoever fills the line')
+  const timer = setInterval(() => { for (const next of open.splice(0)) next() }, 1)
+  t.same(await honest, category('SHALLOW'))
+  const busy = (await Promise.all(flood)).filter((one) => one.kind === 'failed' && one.reason === 'busy')
+  clearInterval(timer)
+  t.equal(busy.length, 8, 'two are asked about, fifty wait: a quarter of the line')
 })
 
 t.test('who leaves is not asked about any more, and is nobody\'s failure', async (t) => {
@@ -277,12 +315,12 @@ t.test('who leaves is not asked about any more, and is nobody\'s failure', async
   const rules = rulesOf(server.url, { deadline: 10_000, concurrency: 2 })
   for (let i = 0; i < 8; i++) {
     const gone = new AbortController()
-    const asked = doorman.classify(saying(`hello ${i}`), rules, gone.signal)
+    const asked = doorman.classify(saying(`hello ${i}`), rules, { gone: gone.signal })
     await until(() => server.load.now === 1)
     gone.abort()
     t.same(await asked, failed('gone'))
     t.ok(await until(() => server.load.now === 0), 'the server is cut off')
   }
   t.same(told.changes, [])
-  t.same(await doorman.classify(saying('x'), rules, AbortSignal.abort()), failed('gone'))
+  t.same(await doorman.classify(saying('x'), rules, { gone: AbortSignal.abort() }), failed('gone'))
 })

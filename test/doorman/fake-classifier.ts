@@ -22,6 +22,7 @@ export interface Asked {
 /** What the data says: the one line between the delimiters that the instructions name. */
 export interface Data {
   readonly message: string
+  readonly quoted?: readonly string[]
   readonly context: readonly { readonly from: string, readonly text: string }[]
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { createAnswers } from '../../src/doorman/answers.js'
+import type { JudgedMessage } from '../../src/doorman/contract.js'
 import { createFence, enclose, encodeData } from '../../src/doorman/fence.js'
 import { createMemory } from '../../src/doorman/memory.js'
 import { createQuestion } from '../../src/doorman/question.js'
@@ -8,7 +9,7 @@ import { readAnswer } from '../../src/doorman/read-answer.js'
 import { firstGraphemes, shortened } from '../../src/doorman/shortened.js'
 import { createTurnstile } from '../../src/doorman/turnstile.js'
 import { testClock } from '../helpers/product.js'
-import { rulesOf } from './rig.js'
+import { rulesOf, saying } from './rig.js'
 
 const NONCE = 'f00dcafef00dcafef00dcafef00dcafe'
 const FENCE = createFence(NONCE)
@@ -23,8 +24,9 @@ const hostile = fc.array(fc.oneof(fragment, fc.string({ unit: 'binary' })), { ma
 const turn = fc.record({ from: fc.constantFrom('person' as const, 'assistant' as const), text: hostile })
 
 t.test('no delimiter, whole or in parts, stands within the data, whatever was said', async () => {
-  fc.assert(fc.property(hostile, fc.array(turn, { maxLength: 5 }), (text, context) => {
-    const { data } = createQuestion({ text, context }, rules, NONCE)
+  const quotes = fc.array(hostile, { maxLength: 3 })
+  fc.assert(fc.property(hostile, quotes, fc.array(turn, { maxLength: 5 }), (text, quoted, context) => {
+    const { data } = createQuestion({ text, quoted, context }, rules, NONCE)
     const lines = data.split(/\r\n|[\n\r\u0085\u2028\u2029]/)
     const inside = lines[1] ?? ''
     return lines[0] === FENCE.begin && lines[2] === FENCE.end &&
@@ -40,17 +42,23 @@ t.test('the data is what was said: JSON, on one line, that reads the same', asyn
   }))
   fc.assert(fc.property(hostile, (text) => JSON.parse(encodeData({ text })).text === text))
   t.equal(encodeData('a\u200bb\u{e0041}'), '"a\\u200bb\\udb40\\udc41"', 'what cannot be seen is shown')
+  const unseen = [
+    0x7f, 0xad, 0x34f, 0x61c, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180b, 0x180f, 0x200b, 0x2028, 0x2029, 0x2065, 0x2800,
+    0x3164, 0xe000, 0xfe0f, 0xfeff, 0xffa0, 0x1bca0, 0x1bca3, 0x1d173, 0x1d17a, 0xe0041, 0xe01ef, 0xf0000, 0x10fffd,
+  ].map((code) => String.fromCodePoint(code)).join('')
+  t.match(encodeData(unseen), /^"(?:\\u[\da-f]{4})+"$/)
   t.equal(enclose({ a: '<<<' }, FENCE), `${FENCE.begin}\n{"a":"\\u003c\\u003c\\u003c"}\n${FENCE.end}`)
 })
 
 t.test('what was said stands in the data alone, never in the instructions', async (t) => {
   const secret = 'xyzzy-plugh'
-  const { instructions, data } = createQuestion({ text: secret, context: [{ from: 'person', text: secret }] }, rules, NONCE)
+  const message: JudgedMessage = { text: secret, quoted: [secret], context: [{ from: 'person', text: secret }] }
+  const { instructions, data } = createQuestion(message, rules, NONCE)
   t.notMatch(instructions, secret)
-  t.equal(data.split(secret).length, 3)
+  t.equal(data.split(secret).length, 4)
   t.match(instructions, /SHALLOW[\s\S]*DEEP[\s\S]*GENIUS[\s\S]*JAILBREAK[\s\S]*EXPLOITATION/)
   const own = rulesOf('http://127.0.0.1:1', { labels: { SPAM: 'advertising', FINE: 'all else' }, instructions: 'Be lenient.' })
-  const asked = createQuestion({ text: 'x', context: [] }, own, NONCE)
+  const asked = createQuestion(saying('x'), own, NONCE)
   t.match(asked.instructions, /Be lenient\.[\s\S]*- SPAM: advertising\n- FINE: all else/)
   t.notMatch(asked.instructions, 'JAILBREAK')
   t.same(asked.labels, ['SPAM', 'FINE'])
@@ -91,14 +99,15 @@ t.test('texts are cut between characters, as people count them', async (t) => {
 t.test('the same words are known again under the same rules, and nobody else can know them', async (t) => {
   const clock = testClock()
   const answers = createAnswers(Buffer.alloc(32, 1), clock)
-  const key = (text: string, before = '') => answers.keyOf({ text, context: before === '' ? [] : [{ from: 'person', text: before }] }, rules)
+  const key = (text: string, before = '') => answers.keyOf({ ...saying(text), context: before === '' ? [] : [{ from: 'person', text: before }] }, rules)
   t.equal(key('Hello  there\n'), key('Hello there'))
   t.equal(key('e\u0301'), key('é'))
   t.not(key('hello'), key('Hello'), 'what a reader could tell apart is told apart')
   t.not(key('a\u200bb'), key('ab'))
   t.not(key('hello', 'one'), key('hello', 'two'), 'what was said before counts')
-  t.not(key('hello'), answers.keyOf({ text: 'hello', context: [] }, rulesOf('http://127.0.0.1:1', { instructions: 'other' })))
-  t.not(key('hello'), createAnswers(Buffer.alloc(32, 2), clock).keyOf({ text: 'hello', context: [] }, rules), 'without the secret it tells nothing')
+  t.not(key('hello'), answers.keyOf({ ...saying('hello'), quoted: ['one'] }, rules), 'and what it points at')
+  t.not(key('hello'), answers.keyOf(saying('hello'), rulesOf('http://127.0.0.1:1', { instructions: 'other' })))
+  t.not(key('hello'), createAnswers(Buffer.alloc(32, 2), clock).keyOf(saying('hello'), rules), 'without the secret it tells nothing')
   answers.keep('k', 'DEEP', 1000)
   answers.keep('l', 'DEEP', 0)
   t.equal(answers.find('k'), 'DEEP')
@@ -127,11 +136,11 @@ t.test('a conversation is remembered for a while, its last messages, shortened',
 
 t.test('so many enter at once, so many wait, the rest is sent away, and who leaves the line is no loss', async (t) => {
   const turnstile = createTurnstile(2)
-  const { signal } = new AbortController()
-  const leave = await turnstile.enter(1, signal)
+  const entrant = { signal: new AbortController().signal, subject: undefined }
+  const leave = await turnstile.enter(1, entrant)
   const impatient = new AbortController()
-  const waiting = [turnstile.enter(1, impatient.signal), turnstile.enter(1, signal)]
-  t.equal(await turnstile.enter(1, signal), 'busy')
+  const waiting = [turnstile.enter(1, { ...entrant, signal: impatient.signal }), turnstile.enter(1, entrant)]
+  t.equal(await turnstile.enter(1, entrant), 'busy')
   impatient.abort()
   t.equal(await waiting[0], 'aborted')
   t.equal(turnstile.waiting, 1)
@@ -140,6 +149,6 @@ t.test('so many enter at once, so many wait, the rest is sent away, and who leav
   const next = await waiting[1]
   if (typeof next !== 'function') return t.fail('no place')
   next()
-  t.type(await turnstile.enter(1, signal), 'function')
-  t.equal(await turnstile.enter(1, AbortSignal.abort()), 'aborted')
+  t.type(await turnstile.enter(1, entrant), 'function')
+  t.equal(await turnstile.enter(1, { ...entrant, signal: AbortSignal.abort() }), 'aborted')
 })

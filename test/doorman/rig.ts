@@ -1,4 +1,4 @@
-import { openClassifier } from '../../src/classifier/openai-classifier.js'
+import { openClassifier } from '../../src/classifier/classifier.js'
 import type { DoormanDocument } from '../../src/config/doorman-schema.js'
 import type { DoormanMeters, DoormanRules } from '../../src/doorman/contract.js'
 import { createDoorman, type Doorman } from '../../src/doorman/doorman.js'
@@ -7,9 +7,29 @@ import { createMemoryCounters } from '../../src/stores/memory/counters.js'
 import type { Teardown } from '../helpers/backends.js'
 import { testClock, type TestClock } from '../helpers/product.js'
 
+/** What `defaults.yaml` has below every policy. */
+const DEFAULTS: DoormanDocument = {
+  enabled: 'true',
+  rewrite: '{alarm} {truncated}',
+  alarm: 'Alarm',
+  truncate: 100,
+  scope: 'all',
+  rememberRewritten: 86_400_000,
+  header: 'x-portcullis-class',
+  context: 5,
+  remember: 3_600_000,
+  maxLength: 16_384,
+  deadline: 3_000,
+  retries: 1,
+  concurrency: 8,
+  cache: 600_000,
+  suspensions: [300_000],
+  resetAfter: 3_600_000,
+}
+
 /** The policy's `doorman` as written, compiled. */
 export function rulesOf (url: string, written: DoormanDocument = {}): DoormanRules {
-  const rules = compileDoorman({ doorman: { enabled: 'true', url, ...written } }, (path, found, expected) => {
+  const rules = compileDoorman({ doorman: { ...DEFAULTS, url, ...written } }, (path, found, expected) => {
     throw new Error(`${path.join('.')}: found ${found}, expected ${expected}`)
   })
   if (rules === undefined) throw new Error('he is off')
@@ -59,4 +79,4 @@ export function createRig (t: Teardown, nonce?: () => string): Rig {
 }
 
 /** What is asked of him where nothing was said before. */
-export const saying = (text: string) => ({ text, context: [] })
+export const saying = (text: string) => ({ text, quoted: [], context: [] })
