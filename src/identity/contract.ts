@@ -192,6 +192,8 @@ export interface Identifier {
   clientOf (request: IdentityRequest): ClientAddress
   /** Verifies every credential of the head; synchronous unless a key must be fetched. Never rejects: what does not verify is anonymous. */
   identify (request: IdentityRequest, client: ClientAddress): Identity | Promise<Identity>
+  /** Whether a request has every secret without which it is not heard; undefined: none is asked for. */
+  readonly proves: ((request: Pick<IdentityRequest, 'rawHeaders'>) => boolean) | undefined
   /** True when some source stands in the body, so that the body must be read first. */
   readonly readsBody: boolean
   /** The identity with what the body says added. `body` is the parsed JSON. */

@@ -1,8 +1,7 @@
 import { createConditions } from '../conditions/conditions.js'
 import type { Holds } from '../conditions/contract.js'
-import { followPointer } from '../json-pointer.js'
 import type { GroupPlace } from './contract.js'
-import { isBodyPlace, isHeadPlace, type HeadPlace } from './places.js'
+import { isBodyPlace, isHeadPlace, readBodyPlace, type BodyPlace, type HeadPlace } from './places.js'
 
 /** Where a source's group stands. */
 export interface GroupPlaces {
@@ -10,20 +9,20 @@ export interface GroupPlaces {
   readonly body: readonly GroupBodyPlace[]
 }
 
-interface GroupBodyPlace {
-  readonly pointer: readonly string[]
+interface GroupBodyPlace extends Pick<BodyPlace, 'pointer'> {
   /** No group stands there in bodies for which this holds; undefined: in none. */
   readonly unless: Holds | undefined
 }
 
 export function groupPlacesOf (places: readonly GroupPlace[]): GroupPlaces {
   const body = places.flatMap((place): GroupBodyPlace[] => isBodyPlace(place)
-    ? [{ pointer: place.pointer, unless: place.unless === undefined ? undefined : createConditions(place.unless) }]
+    // Whoever spells the condition's names otherwise does not get rid of his group so.
+    ? [{ pointer: place.pointer, unless: place.unless === undefined ? undefined : createConditions(place.unless, 'fails') }]
     : [])
   return { head: places.filter(isHeadPlace), body }
 }
 
-/** What stands in each place. */
-export function groupValues (places: GroupPlaces['body'], body: unknown): unknown[] {
-  return places.map(({ pointer, unless }) => unless?.(body) === true ? undefined : followPointer(body, pointer))
+/** What stands in each place; see `readBodyPlace`. */
+export function groupValues (places: GroupPlaces['body'], body: unknown): (readonly unknown[])[] {
+  return places.map((place) => place.unless?.(body) === true ? [] : readBodyPlace(place, body))
 }

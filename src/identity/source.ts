@@ -5,7 +5,7 @@ import type { IdentityRequest, IdentitySource, VerifiedUser } from './contract.j
 import { groupPlacesOf, type GroupPlaces } from './group-places.js'
 import { createTokenVerifier, jwtFault, type JwtOptions, type TokenVerifier } from './jwt.js'
 import { isBodyPlace, isHeadPlace, type BodyPlace, type HeadPlace } from './places.js'
-import { createSecretMatcher } from './secret-header.js'
+import { createSecretMatcher, type SecretMatcher } from './secret-header.js'
 import { readUserId } from './user-id.js'
 
 export interface SourceOptions extends JwtOptions {
@@ -22,6 +22,8 @@ export interface Source {
   readonly group: GroupPlaces
   /** False: this request's word does not count here, whatever it says. */
   believes (request: IdentityRequest): boolean
+  /** Without it a request is refused, whatever it says; undefined: it is only not believed here. */
+  readonly secret: SecretMatcher | undefined
   /** The user whom a credential of a believed request names. Never throws, never rejects. */
   verify (credential: unknown): Found | Promise<Found>
   /** Several different credentials contradict each other: the header is one that only a proxy may write. */
@@ -65,17 +67,19 @@ export function sourceFault (source: IdentitySource): string | undefined {
   return jwt === undefined || inBody ? 'only a jwt in the head of a request has an alias' : aliasFault(alias)
 }
 
-type Means = Pick<Source, 'believes' | 'verify' | 'singular' | 'takesKeys' | 'keyIdOf'>
+type Means = Pick<Source, 'believes' | 'secret' | 'verify' | 'singular' | 'takesKeys' | 'keyIdOf'>
 
 /** Everybody is heard, since the credential proves itself. */
-const PROVES_ITSELF = { believes: () => true, singular: false } as const
+const PROVES_ITSELF = { believes: () => true, secret: undefined, singular: false } as const
 const NO_KEYS = { takesKeys: false, keyIdOf: () => undefined } as const
 
 function meansOf ({ jwt, apiKey, secretHeader, trustedPeers }: IdentitySource, options: SourceOptions): Means {
   if (jwt !== undefined) return byToken(createTokenVerifier(jwt, options))
   if (apiKey !== undefined) return byKey(createKeyReader(apiKey.pattern), options.keys)
-  const believes = secretHeader === undefined ? fromPeers(trustedPeers ?? []) : createSecretMatcher(secretHeader)
-  return { believes, verify: namedUser, singular: true, ...NO_KEYS }
+  const named = { verify: namedUser, singular: true, ...NO_KEYS }
+  if (secretHeader === undefined) return { believes: fromPeers(trustedPeers ?? []), secret: undefined, ...named }
+  const believes = createSecretMatcher(secretHeader)
+  return { believes, secret: secretHeader.required ? believes : undefined, ...named }
 }
 
 function byToken (verify: TokenVerifier): Means {

@@ -4,11 +4,18 @@ import t from 'tap'
 import { runCommand } from '../../src/cli/cli.js'
 import type { ConditionDocument } from '../../src/config/condition-schema.js'
 import { createConditions } from '../../src/conditions/conditions.js'
+import type { Doubt } from '../../src/conditions/contract.js'
 import { compileConditions } from '../../src/policy/compile-conditions.js'
 import { sink } from '../cli/sink.js'
 
+const kinds = { mention: 'name', text_mention: '/user/username', bot_command: 'command' }
+
 function holds (...conditions: ConditionDocument[]) {
-  return createConditions(compileConditions(conditions, [], (path) => { throw new Error(path.join('.')) }))
+  return inDoubt('holds', conditions)
+}
+
+function inDoubt (doubt: Doubt, conditions: ConditionDocument[]) {
+  return createConditions(compileConditions(conditions, [], (path) => { throw new Error(path.join('.')) }), doubt)
 }
 
 /** A message with one entity that marks `word`, as Telegram would. */
@@ -17,7 +24,7 @@ function marking (text: string, word: string, type = 'mention') {
 }
 
 const means = (name?: string) => holds({
-  mention: { text: '/message/text', entities: '/message/entities', ...name !== undefined && { name } },
+  mention: { text: '/message/text', entities: '/message/entities', kinds, ...name !== undefined && { name } },
 })
 
 t.test('a condition looks at one place: for values as texts, for a name, or for anything at all', async (t) => {
@@ -26,7 +33,6 @@ t.test('a condition looks at one place: for values as texts, for a name, or for 
   t.strictSame([chat('private'), chat(7), chat(true)], [true, true, true])
   t.strictSame([chat('group'), chat(null), chat(['private']), chat({}), isPrivate(undefined), isPrivate('private')],
     [false, false, false, false, false, false])
-  t.ok(isPrivate({ Message: { Chat: { TYPE: 'private' } } }), 'as a backend reads it that does not tell capital letters')
   t.notOk(isPrivate(Object.create({ message: { chat: { type: 'private' } } })), 'its own members alone')
 
   const there = holds({ at: '/edited_message' })
@@ -40,13 +46,35 @@ t.test('a condition looks at one place: for values as texts, for a name, or for 
   t.ok(holds({ at: '/list/*/id', in: ['2'] })({ list: [{ id: 1 }, { id: 2 }] }), 'any element of a list')
 })
 
+t.test('a name in another case is read by some backends and not by others: then a test holds, or fails, as it should', async (t) => {
+  const isPublic = { at: '/room/kind', in: ['public'] }
+  const twice = [
+    { room: { kind: 'public', Kind: 'private' } }, { room: { kind: 'private', Kind: 'public' } }, { Room: { kind: 'public' } },
+    { room: { kind: 'public' }, ROOM: null }, { room: { \u212aind: 'public', kind: 'public' } },
+  ]
+  const elsewhere = [{ room: { kind: 'public', Name: 'x', name: 'y' } }, { room: { kind: 'public' }, Other: 1, other: 1 }]
+  const absent = { at: '/x', exists: false }
+  const named = { at: '/x', name: 'bot' }
+  for (const body of twice) {
+    t.ok(inDoubt('holds', [isPublic])(body), JSON.stringify(body))
+    t.notOk(inDoubt('fails', [isPublic])(body), JSON.stringify(body))
+  }
+  for (const body of elsewhere) t.ok(inDoubt('fails', [isPublic])(body), 'other names do not matter')
+  for (const condition of [absent, named, { at: '/x', exists: true }]) {
+    t.ok(inDoubt('holds', [condition])({ X: 1 }), JSON.stringify(condition))
+    t.notOk(inDoubt('fails', [condition])({ X: 1 }), JSON.stringify(condition))
+  }
+  t.notOk(inDoubt('holds', [{ ...absent, all: [{ at: '/y' }] }])({ X: 1 }), 'the others must hold as well')
+  t.ok(inDoubt('fails', [absent, { at: '/y' }])({ X: 1, y: 1 }), 'one that is certain is enough')
+})
+
 t.test('all members of a condition must hold, and any condition of several', async (t) => {
   const both = holds({ at: '/a', exists: true, in: ['1', '2'] }, { all: [{ at: '/b' }, { at: '/c', in: ['x'] }] })
   t.strictSame([both({ a: 1 }), both({ a: 3 }), both({ b: 0, c: 'x' }), both({ c: 'x' }), both({ b: 0 })],
     [true, false, true, false, false])
   const mixed = holds({ at: '/a', all: [{ at: '/b' }] })
   t.strictSame([mixed({ a: 1, b: 1 }), mixed({ a: 1 }), mixed({ b: 1 })], [true, false, false])
-  t.notOk(createConditions([])({}), 'none of none')
+  t.notOk(createConditions([], 'holds')({}), 'none of none')
 })
 
 t.test('mentions are found where Telegram says that they stand, in UTF-16 units', async (t) => {
@@ -60,7 +88,7 @@ t.test('mentions are found where Telegram says that they stand, in UTF-16 units'
   t.notOk(forBot({ message: { text: '@mybot' } }), 'nor without entities')
   t.ok(means()(marking('@other', '@other')), 'without a name anybody is meant')
   t.notOk(means()(marking('#tag', '#tag', 'hashtag')))
-  const caption = holds({ mention: { text: '/message/caption', entities: '/message/caption_entities', name: 'mybot' } })
+  const caption = holds({ mention: { text: '/message/caption', entities: '/message/caption_entities', name: 'mybot', kinds } })
   t.ok(caption({ message: { caption: 'Look @MyBot', caption_entities: [{ type: 'mention', offset: 5, length: 6 }] } }))
 })
 
@@ -73,6 +101,16 @@ t.test('commands are for a name, or for every bot; a user without @ is named by 
   t.notOk(forBot(marking('start', 'start', 'bot_command')), 'nor without its slash')
   const named = (username: unknown) => forBot({ message: { text: 'You!', entities: [{ type: 'text_mention', offset: 0, length: 3, user: { username } }] } })
   t.strictSame([named('mybot'), named('other'), named(undefined)], [true, false, false])
+})
+
+t.test('which types of entity mean somebody, and how, is the policy\'s word', async (t) => {
+  const own = holds({ mention: { text: '/text', entities: '/marks', name: 'mybot', kinds: { at: 'name', ref: '/to/*/handle' } } })
+  const marks = (mark: object) => own({ text: '@mybot /start', marks: [mark] })
+  t.ok(marks({ type: 'at', offset: 0, length: 6 }))
+  t.ok(marks({ type: 'ref', to: [{ handle: 'Other' }, { handle: 'MyBot' }] }))
+  t.notOk(marks({ type: 'ref', to: [{ handle: 'other' }] }))
+  t.notOk(marks({ type: 'mention', offset: 0, length: 6 }))
+  t.notOk(marks({ type: 'bot_command', offset: 7, length: 6 }))
 })
 
 t.test('entities that mark nothing are none, whatever they hold', async (t) => {
@@ -88,7 +126,12 @@ t.test('entities that mark nothing are none, whatever they hold', async (t) => {
     t.notOk(forBot({ message: { text, entities } }), JSON.stringify(entities))
   }
   t.notOk(forBot({ message: { text: 7, entities: [{ type: 'mention', offset: 0, length: 1 }] } }))
-  t.ok(forBot({ message: { text: 'hi', Text: '@mybot', entities: [] } }), 'spelled in two ways it may be meant, and counts')
+  const doubtful = [
+    { text, Text: '@mybot', entities: [] }, { text, entities: [], Entities: [] }, { text, entities: [{ Type: 'mention', offset: 3, length: 6 }] },
+    { text, entities: [{ type: 'mention', Offset: 3, length: 6 }] },
+    { text, entities: [{ type: 'text_mention', offset: 0, length: 2, user: { UserName: 'mybot' } }] },
+  ]
+  for (const message of doubtful) t.ok(forBot({ message }), `it may be meant, and counts: ${JSON.stringify(message)}`)
 })
 
 t.test('thousands of entities of a long text cost no more than their number', async (t) => {
