@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { createAllowCheck, createBanCheck, type AllowNotice } from '../bans/bans.js'
 import type { Check } from '../exchange.js'
 import { createWarnings, warningLimiter } from '../limits/limits.js'
-import type { Requirements } from '../policy/contract.js'
-import type { AssemblyOptions } from './checks.js'
+import type { Requirements } from '../policy/plan-contract.js'
+import { faultVerdict } from '../replies/replies.js'
+import type { AssemblyOptions } from './assembly-options.js'
 import { observing } from './guard.js'
-import { secretChecks } from './secret-check.js'
 
 /** Asked of every request, whatever its route, before anything else. */
 export function banChecks ({ policy, access, rooms }: AssemblyOptions): Check[] {
@@ -30,17 +30,20 @@ export function allowChecks ({ authRequired, mode }: Requirements, options: Asse
 function noticeOf ({ policy, rooms, onStoreError }: AssemblyOptions): AllowNotice | undefined {
   const { allowNotice } = policy.access
   if (allowNotice === undefined) return undefined
-  const limiter = warningLimiter('allow', allowNotice.everyMs, false)
+  const limiter = warningLimiter('allow', allowNotice.everyMs)
   const warnings = createWarnings({ store: rooms.counters, clock: rooms.clock, newId: randomUUID, onStoreError })
   return {
     message: allowNotice.message,
+    chat: allowNotice.chat,
     shouldTell: (subject) => warnings.due(limiter, { bucket: subject, subject }),
   }
 }
 
-/** Whoever must prove himself and does not is not heard at all. */
-export function senderChecks ({ identity, mode }: Requirements, { policy }: AssemblyOptions): Check[] {
-  if (mode === 'off') return []
-  const checks = secretChecks([...policy.identity, ...identity])
-  return mode === 'observe' ? checks.map(observing) : checks
+/** Whoever must prove that he may speak, and does not, is refused before a byte of what he says. */
+export function senderChecks ({ identity, mode }: Requirements, { identifier }: AssemblyOptions): Check[] {
+  const { proves } = identifier.withSources(identity)
+  if (mode === 'off' || proves === undefined) return []
+  const refusal = faultVerdict('WRONG_SECRET')
+  const check: Check = (exchange) => proves(exchange) ? undefined : refusal
+  return [mode === 'observe' ? observing(check) : check]
 }

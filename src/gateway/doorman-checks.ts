@@ -1,21 +1,18 @@
 /** The doorman's place among the checks of a message: behind all others. */
-import type { Concurrency } from '../concurrency/concurrency.js'
-import { createDoormanCheck } from '../doorman/check.js'
-import { createMeasures } from '../doorman/measures.js'
+import { createDoormanCheck, createMeasures } from '../doorman/doorman.js'
 import type { Check } from '../exchange.js'
-import type { MessageRules } from '../policy/contract.js'
+import type { MessageRules } from '../policy/plan-contract.js'
 import type { Silence } from '../suspensions/check.js'
 import type { Rooms } from './rooms.js'
 
 export interface DoormanChecksOptions {
   readonly rules: MessageRules
   readonly rooms: Rooms
-  readonly concurrency: Concurrency
   /** Undefined: nobody is silenced here. */
   readonly silence: Silence | undefined
 }
 
-export function doormanChecks ({ rules, rooms, concurrency, silence }: DoormanChecksOptions): Check[] {
+export function doormanChecks ({ rules, rooms, silence }: DoormanChecksOptions): Check[] {
   const { doorman: uses, inspections } = rules
   if (uses.length === 0) return []
   const { doorman, metrics, violations, refusals } = rooms
@@ -23,7 +20,7 @@ export function doormanChecks ({ rules, rooms, concurrency, silence }: DoormanCh
     silence,
     notes: inspections.length === 0,
     violations,
-    release: concurrency.release,
+    rewritings: doorman.rewritings,
     flagged: (exchange, rule) => {
       metrics.flagged(rule.name)
       refusals.flagged(exchange, rule)

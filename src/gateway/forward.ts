@@ -38,7 +38,7 @@ export function forward (exchange: Exchange, parties: Parties): void {
       requestId: exchange.id,
       body: edited?.bytes ?? exchange.body,
       edited,
-      added: exchange.addedHeaders,
+      added: exchange.change?.headers,
       rules: runtime.outbound,
     }),
     ownHeaders: [['X-Request-Id', exchange.id], ...rateHeaders(exchange.decision)],

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Exchange } from '../exchange.js'
-import type { Plan } from '../policy/contract.js'
+import type { Plan } from '../policy/plan-contract.js'
 import type { Runtime } from './runtime.js'
 
 /** How a policy stands to this WebSocket. */
@@ -41,7 +41,6 @@ export function exchangeOf (handshake: Exchange, { runtime, plan, params, exempt
     decision: undefined,
     observed: [],
     isTrigger: true,
-    edits: [],
-    addedHeaders: [],
+    change: undefined,
   }
 }

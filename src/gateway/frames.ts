@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http'
 import { chain } from '../chain.js'
 import type { Exchange } from '../exchange.js'
 import { faultVerdict, renderFrames } from '../replies/replies.js'
-import { modelOf } from '../tokens/tokens.js'
 import type { Closing, Inspection, FrameCheck, Refused } from '../upstream/frame-contract.js'
 import { BANNED_MESSAGE, type Verdict } from '../verdict/verdict.js'
 import { editMessage } from './edit-body.js'
@@ -61,15 +60,15 @@ export function createFrameLine (handshake: Exchange, parties: FrameParties): Fr
   }
 }
 
-function createFrameCheck (handshake: Exchange, parties: FrameParties): FrameCheck {
-  const { runtime, current, rooms } = parties
+function createFrameCheck (handshake: Exchange, { runtime, current, rooms }: FrameParties): FrameCheck {
   let standing = standingOf(handshake, runtime)
   return (message) => {
     const inForce = current()
     if (standing.runtime !== inForce) standing = standingOf(handshake, inForce)
-    if (!standing.plan.frames) return undefined
+    if (standing.plan.frameReading === 'none') return undefined
     const exchange = exchangeOf(handshake, standing, { data: message.data, receivedAt: rooms.clock() })
-    const failed = (error: unknown): Refused => fail(exchange, error, rooms)
+    const parties = { held: standing.runtime.held, rooms }
+    const failed = (error: unknown): Refused => fail(exchange, error, parties)
     try {
       const verdict = chain(readMessage(message), (reading) => check(exchange, reading))
       const judged = chain(verdict, (known) => settle(exchange, known, parties) ?? editMessage(exchange, message))
@@ -84,29 +83,26 @@ function createFrameCheck (handshake: Exchange, parties: FrameParties): FrameChe
 function check (exchange: Exchange, reading: MessageReading): ReturnType<typeof runChecks> {
   const { plan } = exchange
   if (reading.fault === undefined) exchange.json = reading.json
-  else if (hasPrompts(plan)) {
+  else if (plan.frameReading === 'strict') {
     const fault = faultVerdict(reading.fault)
     if (plan.mode === 'enforce') return chain(runChecks(plan.frameChecks, exchange), (verdict) => verdict ?? fault)
     exchange.observed.push(fault)
     exchange.json = parseBody(exchange.body as Buffer)
   }
-  exchange.model = modelOf(exchange, plan.frames?.tokens ?? [])
   return runChecks(plan.frameChecks, exchange)
 }
 
-/** What is said in them counts. */
-function hasPrompts ({ frames }: Exchange['plan']): boolean {
-  return frames !== undefined && frames.inspections.length + frames.doorman.length + frames.tokens.length > 0
-}
+/** Of the runtime by which a message is checked. */
+interface MessageParties extends Pick<Runtime, 'held'> { readonly rooms: Rooms }
 
 function settle (
-  exchange: Exchange, verdict: Verdict | undefined, { runtime, rooms }: FrameParties
+  exchange: Exchange, verdict: Verdict | undefined, { held, rooms }: MessageParties
 ): Refused | undefined {
   const { plan, receivedAt } = exchange
   rooms.metrics.request({ route: plan.label, verdict: verdict?.kind ?? 'forwarded', mode: plan.mode },
     rooms.clock() - receivedAt)
   if (verdict !== undefined) {
-    runtime.tokens.giveBack(exchange)
+    held.refused(exchange, verdict)
     rooms.refusals.refused(exchange, verdict)
     return refusalOf(exchange, verdict)
   }
@@ -123,8 +119,9 @@ function refusalOf (exchange: Exchange, verdict: Verdict): Refused {
 }
 
 /** A defect of ours costs the one message that met it. */
-function fail (exchange: Exchange, error: unknown, rooms: Rooms): Refused {
+function fail (exchange: Exchange, error: unknown, { held, rooms }: MessageParties): Refused {
   tellDefect(rooms, exchange, error)
+  held.gone(exchange)
   return refusalOf(exchange, faultVerdict('INTERNAL'))
 }
 

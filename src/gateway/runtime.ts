@@ -3,16 +3,16 @@ import { createAccess, type Access } from '../bans/bans.js'
 import { createConcurrency, type Concurrency } from '../concurrency/concurrency.js'
 import type { Identifier } from '../identity/contract.js'
 import { createIdentifier } from '../identity/identity.js'
-import { createDeliveries, createRefund, type Deliveries } from '../limits/limits.js'
+import { createRefund } from '../limits/limits.js'
 import type { Policy } from '../policy/contract.js'
 import { createPlanner, type Planner } from '../policy/plan.js'
 import { createRouteTable, type RouteTable } from '../policy/route-table.js'
 import { createFailureReport } from '../store-failure.js'
-import { createTokenLedger, type TokenLedger } from '../tokens/tokens.js'
 import type { Forwarder } from '../upstream/contract.js'
 import { createForwarder, outboundRules, type OutboundRules } from '../upstream/upstream.js'
 import { askActive } from './ask-active.js'
 import { assembleChecks } from './checks.js'
+import { createHeld, type Held } from './held.js'
 import type { Rooms } from './rooms.js'
 
 /** Everything that is made from a policy. A reload makes a new one and swaps the reference; requests keep theirs. */
@@ -24,8 +24,7 @@ export interface Runtime {
   readonly identifier: Identifier
   readonly access: Access
   readonly concurrency: Concurrency
-  readonly deliveries: Deliveries
-  readonly tokens: TokenLedger
+  readonly held: Held
   readonly forwarder: Forwarder
   readonly outbound: OutboundRules
 }
@@ -40,12 +39,8 @@ export function createRuntime (policy: Policy, rooms: Rooms, previous?: Runtime)
   const forwarder = keptForwarder(policy, previous) ?? createForwarder(policy.upstream, rooms)
   const outbound = outboundRules(policy.upstream, policy.client.methodOverride)
   const onStoreError = createFailureReport(log, clock)
-  const { counters: store, metrics } = rooms
-  const tokens = previous?.tokens ?? createTokenLedger({ store, clock, metrics, onStoreError })
-  const concurrency = concurrencyOf({ ...rooms, tokens }, { forwarder, outbound }, onStoreError)
-  // What is in flight is in flight whatever the policy.
-  const deliveries = previous?.deliveries ?? deliveriesOf({ ...rooms, tokens }, onStoreError)
-  const assemble = assembleChecks({ policy, access, identifier, concurrency, deliveries, tokens, rooms, onStoreError })
+  const concurrency = concurrencyOf(rooms, { forwarder, outbound }, onStoreError)
+  const assemble = assembleChecks({ policy, access, identifier, concurrency, rooms, onStoreError })
   return {
     policy,
     table: createRouteTable(policy.routes),
@@ -53,8 +48,7 @@ export function createRuntime (policy: Policy, rooms: Rooms, previous?: Runtime)
     identifier,
     access,
     concurrency,
-    deliveries,
-    tokens,
+    held: createHeld({ ...rooms, concurrency }),
     forwarder,
     outbound,
   }
@@ -65,25 +59,21 @@ interface Backend {
   readonly outbound: OutboundRules
 }
 
-/** What is needed to give back what a request was charged. */
-interface Settling extends Rooms { readonly tokens: TokenLedger }
-
-function concurrencyOf (rooms: Settling, backend: Backend, onStoreError: (error: Error) => void): Concurrency {
+function concurrencyOf (rooms: Rooms, backend: Backend, onStoreError: (error: Error) => void): Concurrency {
   const { clock, violations, counters, tokens } = rooms
+  const refund = createRefund({ store: counters, clock, onStoreError })
   return createConcurrency({
     store: rooms.leases,
     clock,
     newId: randomUUID,
-    refund: createRefund({ store: counters, clock, tokens, onStoreError }),
+    refund: (exchange) => {
+      refund(exchange)
+      tokens.giveBack(exchange)
+    },
     askActive: (exchange, path) => askActive(exchange, path, backend),
     violations,
     onError: onStoreError,
   })
-}
-
-function deliveriesOf ({ counters: store, clock, tokens }: Settling, onStoreError: (error: Error) => void): Deliveries {
-  const refund = createRefund({ store, clock, tokens, onStoreError })
-  return createDeliveries({ store, clock, newId: randomUUID, refund, onStoreError })
 }
 
 /** Keeps the key sets that it has fetched and the tokens that it has verified. */

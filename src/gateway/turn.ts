@@ -80,11 +80,8 @@ function reject (turn: Turn, verdict: Verdict): void {
   rooms.metrics.request({ route: exchange.plan.label, verdict: verdict.kind, mode: exchange.plan.mode },
     rooms.clock() - exchange.receivedAt)
   rooms.refusals.refused(exchange, verdict)
-  const { deliveries, tokens } = request.runtime as Runtime
-  tokens.giveBack(exchange)
-  // A fault is no answer to a delivery: it will come again.
-  if (verdict.kind === 'fault') deliveries.giveUp(exchange)
-  else deliveries.release(exchange)
+  const { held } = request.runtime as Runtime
+  held.refused(exchange, verdict)
   reply.hijack()
   later(turn, refuse(exchange, verdict, { request: request.raw, response: reply.raw }), () => {})
 }
@@ -114,12 +111,7 @@ function later<T> (turn: Turn, pending: Promise<T>, then: (value: T) => void): v
 function fail (turn: Turn, error: unknown): void {
   const { request, reply, rooms } = turn
   rooms.log.error({ err: error, requestId: request.exchange?.id }, 'a request could not be handled')
-  if (request.exchange !== null) {
-    const { concurrency, deliveries, tokens } = request.runtime as Runtime
-    concurrency.release(request.exchange)
-    tokens.giveBack(request.exchange)
-    deliveries.giveUp(request.exchange)
-  }
+  if (request.exchange !== null) (request.runtime as Runtime).held.gone(request.exchange)
   if (reply.raw.headersSent) reply.raw.destroy()
   else rejectUnread(turn, 'INTERNAL')
 }
@@ -137,10 +129,8 @@ export function handOver (turn: Turn): void {
 
 function passEdited (turn: Turn, edited: EditedBody | FaultCode): void {
   if (hasLeft(turn)) return abandon(turn)
-  if (typeof edited !== 'string') return pass(turn, edited)
-  const { exchange, runtime } = turn.request as { exchange: Exchange, runtime: Runtime }
-  runtime.concurrency.release(exchange)
-  reject(turn, faultVerdict(edited))
+  if (typeof edited === 'string') reject(turn, faultVerdict(edited))
+  else pass(turn, edited)
 }
 
 function pass (turn: Turn, edited: EditedBody | undefined): void {
@@ -150,10 +140,7 @@ function pass (turn: Turn, edited: EditedBody | undefined): void {
   const { handshake } = request.raw as RawRequest
   // A ban may have come while the request waited for its body, a key, a store, the backend's word or its edits.
   const late = runChecks(exchange.plan.lateChecks, exchange)
-  if (late !== undefined) {
-    runtime.concurrency.release(exchange)
-    return settle(turn, late)
-  }
+  if (late !== undefined) return settle(turn, late)
   for (const verdict of exchange.observed) rooms.refusals.observed(exchange, verdict)
   forward(exchange, { request: request.raw, response: reply.raw, handshake, edited, runtime, rooms, current })
 }
@@ -167,10 +154,8 @@ function hasLeft ({ request, reply }: Turn): boolean {
 function abandon ({ request, reply, rooms }: Turn): void {
   reply.hijack()
   const exchange = request.exchange as Exchange
-  const runtime = request.runtime as Runtime
-  runtime.concurrency.release(exchange)
-  runtime.tokens.giveBack(exchange)
-  runtime.deliveries.giveUp(exchange)
+  const { held } = request.runtime as Runtime
+  held.gone(exchange)
   rooms.metrics.request({ route: exchange.plan.label, verdict: GONE, mode: exchange.plan.mode },
     rooms.clock() - exchange.receivedAt)
 }

@@ -27,13 +27,13 @@ export interface Replaced {
   readonly replace: Buffer
 }
 
-export type Judgement = Refused | Replaced | undefined
+export type FrameVerdict = Refused | Replaced | undefined
 
 /**
  * Looks at each message before it is forwarded; undefined: nothing is against it. Asked for one message at a time; those
  * behind it wait. Should not throw: that ends the connection.
  */
-export type FrameCheck = (message: Message) => Judgement | Promise<Judgement>
+export type FrameCheck = (message: Message) => FrameVerdict | Promise<FrameVerdict>
 
 /** How the messages of one WebSocket are looked at. */
 export interface Inspection {

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { ClientMessages, type Heard } from './client-messages.js'
 import { Downstream } from './downstream.js'
-import type { Closing, Inspection, Judgement, Message } from './frame-contract.js'
-import { Turns } from '../turns.js'
+import type { Closing, FrameVerdict, Inspection, Message } from './frame-contract.js'
+import { turns } from '../turns.js'
 import type { Outcome } from './watch.js'
 import { Sender, type PerMessageDeflate } from './ws-parts.js'
 
@@ -13,9 +13,6 @@ const LAST_WORDS_MS = 2_000
 /** How long our goodbye waits for a check under way, so that its reply comes first. */
 const JUDGEMENT_MS = 500
 const DEFECT: Closing = { code: 1011, reason: 'Internal error' }
-
-/** All WebSockets of the process share the event loop. */
-const turns = new Turns()
 
 export interface PumpOptions {
   readonly inspection: Inspection
@@ -124,7 +121,7 @@ class FramePump {
     }
   }
 
-  #settle ({ data, binary }: Message, judged: Judgement): void {
+  #settle ({ data, binary }: Message, judged: FrameVerdict): void {
     this.#judging = false
     if (this.#over || this.#parting) return
     const refused = judged !== undefined && 'replies' in judged ? judged : undefined

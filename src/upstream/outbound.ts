@@ -24,7 +24,7 @@ export interface OutboundInput {
   /** That body is not the client's any more but plain and of this type; undefined: it is, as it came. */
   readonly edited?: { readonly type: string | undefined } | undefined
   /** Fields of ours, names in lower case; the client's of these names are left out. */
-  readonly added?: OwnHeaders
+  readonly added?: OwnHeaders | undefined
   readonly rules: OutboundRules
 }
 

@@ -3,9 +3,13 @@ import { Agent, request as httpRequest, type IncomingHttpHeaders, type OutgoingH
 import { buffer, text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
+import type { Exchange } from '../../src/exchange.js'
+import { editBody, editMessage } from '../../src/gateway/edit-body.js'
+import type { BodyChange } from '../../src/rewriting/contract.js'
 import { startBackend, until } from '../helpers/backends.js'
 import { startProduct } from '../helpers/product.js'
 import { rawClient } from '../helpers/raw-client.js'
+import { exchangeOf } from '../limits/exchanges.js'
 import { watchLoop } from '../upstream/watch-loop.js'
 
 const FORWARDERS = ['dispatch', 'http-proxy'] as const
@@ -14,6 +18,11 @@ const JSON_TYPE = { 'content-type': 'application/json' }
 const ODD = '\n{ "messages" : [ {"role":"user","content":"h\\u0065llo \\ud83d €", "n": 1.0e+2 } ] ,"big":12345678901234567890}\r\n '
 const CAP = ',"max_tokens":77'
 const EDITED = ODD.replace('890}', `890${CAP}}`)
+
+/** Without a server. */
+const SMALL = '{ "text" : "one", "é": 1.0 }'
+const SMALL_EDITED = '{ "text" : "other", "é": 1.0 }'
+const CHANGE: BodyChange = { edits: [{ pointer: ['text'], value: 'other' }], headers: [] }
 
 /** The cap on the answer is what is written into a body. */
 const policyOf = (forwarder: string, mode = 'enforce') => `
@@ -147,3 +156,34 @@ t.test('a client that leaves while its body is edited is forgotten, and the next
   t.ok(await until(() => client.text().split('200 OK').length === 3, 2_000))
   t.same(got.map(({ body }) => body.toString()).filter((body) => body.length < 100), [`{${CAP.slice(1)}}`, `{"second": 1${CAP}}`])
 })
+
+t.test('a message is edited in whichever encoding it came, and goes on in UTF-8', async (t) => {
+  const edited = async (data: Buffer, binary: boolean) => {
+    const judged = await editMessage(exchangeWith(), { data, binary })
+    return judged?.replace.toString()
+  }
+  t.equal(await edited(Buffer.from(SMALL), false), SMALL_EDITED)
+  t.equal(await edited(Buffer.from(SMALL), true), SMALL_EDITED)
+  t.equal(await edited(Buffer.from(`\ufeff${SMALL}`), true), `\ufeff${SMALL_EDITED}`)
+  t.equal(await edited(Buffer.from(SMALL, 'utf16le'), true), SMALL_EDITED)
+  t.equal(await edited(Buffer.from(SMALL, 'utf16le').swap16(), true), SMALL_EDITED)
+  const long = SMALL.replace('1.0', JSON.stringify('x'.repeat(200_000)))
+  t.equal(await edited(Buffer.from(long), false), long.replace('one', 'other'))
+  const message = { data: Buffer.from(SMALL), binary: false }
+  t.equal(editMessage(exchangeWith({ change: undefined }), message), undefined)
+  t.equal(editMessage(exchangeWith({ json: undefined }), message), undefined, 'what is no JSON goes on as it came')
+})
+
+t.test('a body that cannot be edited faithfully is refused', async (t) => {
+  const fault = async (body: Buffer, headers: Exchange['headers']) => editBody(exchangeWith({ body, headers }))
+  const json = { 'content-type': 'application/json' }
+  t.equal(await fault(Buffer.from(SMALL, 'latin1'), json), 'INVALID_JSON')
+  t.equal(await fault(Buffer.from(SMALL), { ...json, 'content-encoding': 'gzip' }), 'MALFORMED_REQUEST')
+  t.equal(await fault(Buffer.from(SMALL), { ...json, 'content-encoding': 'snappy' }), 'UNSUPPORTED_ENCODING')
+  t.equal(await fault(Buffer.from(SMALL), { 'content-type': 'application/json; charset=koi8-r' }), 'UNSUPPORTED_ENCODING')
+  t.equal(await fault(Buffer.from(SMALL), { 'content-type': 'application/json, text/plain' }), 'MALFORMED_REQUEST')
+})
+
+function exchangeWith (more: Partial<Exchange> = {}): Exchange {
+  return { ...exchangeOf(), json: JSON.parse(SMALL) as unknown, change: CHANGE, ...more }
+}

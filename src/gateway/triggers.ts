@@ -5,11 +5,11 @@ import type { TriggerRule } from '../policy/contract.js'
 const NO_CHECKS: readonly Check[] = []
 
 /** Finds out, before anything is asked that depends on it. */
-export function judgeBy (when: TriggerRule | undefined): readonly Check[] {
-  return when === undefined ? NO_CHECKS : [createJudge(when)]
+export function triggerCheck (when: TriggerRule | undefined): readonly Check[] {
+  return when === undefined ? NO_CHECKS : [createTriggerCheck(when)]
 }
 
-function createJudge ({ holds }: TriggerRule): Check {
+function createTriggerCheck ({ holds }: TriggerRule): Check {
   return (exchange) => {
     exchange.isTrigger = isUnread(exchange) || holds(exchange.json)
     return undefined
@@ -22,12 +22,12 @@ function isUnread ({ json, body }: Exchange): boolean {
 }
 
 /** The same checks, of triggers alone. */
-export function ofTriggers (when: TriggerRule | undefined, checks: readonly Check[]): readonly Check[] {
+export function onlyTriggers (when: TriggerRule | undefined, checks: readonly Check[]): readonly Check[] {
   if (when === undefined) return checks
   return checks.map((check): Check => (exchange) => exchange.isTrigger ? check(exchange) : undefined)
 }
 
 /** The same observer, of the answers to triggers alone. */
-export function ofTriggersAnswer (when: TriggerRule | undefined, observe: ObserveAnswer): ObserveAnswer {
+export function onlyTriggersAnswer (when: TriggerRule | undefined, observe: ObserveAnswer): ObserveAnswer {
   return when === undefined ? observe : (exchange) => exchange.isTrigger ? observe(exchange) : undefined
 }
