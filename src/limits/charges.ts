@@ -5,16 +5,17 @@ import { skipsLimits, type AnswerObserver, type Exchange, type ObserveAnswer } f
 import { bucketOf } from './buckets.js'
 import type { CounterStore, Limiter } from './contract.js'
 import type { Forgiveness } from './forgiveness.js'
+import { settleState } from './settle.js'
 
 /** Every request takes one place. */
 export const COST = 1
 
 /**
  * Whether a limiter counts messages that were refused, as they were sent all the same (reference
- * cheshire-cat-plugin.md, "Order of work" 4). Those that only wait for the body do not.
+ * cheshire-cat-plugin.md, "Order of work" 4).
  */
-export function countsRefused ({ after, tokens, key }: Limiter): boolean {
-  return after === 'content' && tokens === undefined && !key.includes('model')
+export function countsRefused ({ after }: Limiter): boolean {
+  return after === 'content'
 }
 
 export interface CountedAnswersOptions {
@@ -47,20 +48,15 @@ export function observeCountedAnswers (
   }
 }
 
-export interface RefundOptions extends Omit<CountedAnswersOptions, 'limiters' | 'forgiveness'> {
-  /** Whoever settles tokens; absent: no limiter counts them. */
-  readonly tokens?: { giveBack (exchange: Exchange): void }
-}
-
-/** Gives back all that the request was charged, for a message that turned out to be a repetition. */
-export function createRefund ({ store, clock, tokens, onStoreError }: RefundOptions): (exchange: Exchange) => void {
-  return (exchange) => {
-    tokens?.giveBack(exchange)
-    for (const { limiter, bucket, subject, charged: cost } of exchange.decision?.states ?? []) {
-      // Tokens are settled by whoever reads the answer.
-      if (cost === 0 || limiter.tokens !== undefined) continue
-      runAside(() => store.refund({ limiter, bucket, subject, cost, now: clock() }), onStoreError)
-    }
+/** Gives back all that the request was charged, but tokens: those are settled by whoever reads the answer. */
+export function createRefund (
+  { onStoreError, ...options }: Omit<CountedAnswersOptions, 'limiters' | 'forgiveness'>
+): (exchange: Exchange) => void {
+  return ({ decision }) => {
+    decision?.states.forEach(({ limiter }, index) => {
+      if (limiter.tokens !== undefined) return
+      runAside(() => settleState(decision, index, { ...options, to: 0 }), onStoreError)
+    })
   }
 }
 

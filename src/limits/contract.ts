@@ -31,6 +31,10 @@ export interface Limiter {
   readonly countStatus: readonly number[]
   /** Survives a restart of the memory store. */
   readonly persist: boolean
+  /** With `persist`: a decision that charged it is told only once that would survive `kill -9`. */
+  readonly durable?: true
+  /** With `persist`, of very many buckets: they have room and a file of their own, and never push others out. */
+  readonly many?: true
   /** Violation type and score of a refusal; no type: a refusal is no violation. */
   readonly violation: string | undefined
   readonly score: number
@@ -46,8 +50,11 @@ export interface Limiter {
   readonly onFailure: OnFailure
   /** It counts tokens: reserved on admission, settled by the answer. Undefined: it counts requests. */
   readonly tokens: TokenReserve | undefined
-  /** Asked before the body is read, or once content has nothing against it. */
-  readonly after: 'head' | 'content'
+  /**
+   * When it is asked: before the body is read; once it is there, since the body says what is counted, and content has
+   * nothing against it; or at the same time, but then messages that content refuses are counted too.
+   */
+  readonly after: 'head' | 'body' | 'content'
   /** A refusal silences the subject for so long, with this text (`{minutes}` still in it); undefined: it only refuses. */
   readonly suspend: { readonly durationMs: number, readonly message: string } | undefined
   /**
@@ -55,16 +62,6 @@ export interface Limiter {
    * same numbers in it as `message`); 0: none is told. Undefined: every refusal is told.
    */
   readonly drop: { readonly warnEveryMs: number, readonly message: string | undefined } | undefined
-}
-
-/** Deliveries that come again are answered, not forwarded twice. */
-export interface OnceRule {
-  /** JSON pointer (parsed) to the delivery's id: a text or a whole number; without one, each is a delivery of its own. */
-  readonly id: readonly string[]
-  /** How long a delivery is known once the backend has answered it with 2xx. */
-  readonly knownMs: number
-  /** How long one that has no answer yet stands in the way of the next, should its process have died. */
-  readonly inFlightMs: number
 }
 
 /** What a limiter of tokens reserves for an answer. */
@@ -105,8 +102,6 @@ export interface LimiterState {
   readonly resetAt: number
   /** Epoch milliseconds from which another such request would pass; the instant of the decision when there is room. */
   readonly retryAt: number
-  /** Counted in process, as the shared store was away. */
-  readonly inProcess?: true
 }
 
 /** A request's question to the store. */
@@ -154,6 +149,10 @@ export interface Decision {
   readonly unavailable: string | undefined
   /** The watched subject's suspension in force: nothing else was looked at, states and slots are empty. */
   readonly suspension?: Suspension
+  /** What it charged was counted in process, as the shared store was away. */
+  readonly inProcess?: true
+  /** The request's question before this one: its states stand here too, before those of this one. */
+  readonly earlier?: Decision
 }
 
 export interface ObservedRefusal {
@@ -192,6 +191,6 @@ export interface CounterStore {
   decide (request: DecisionRequest): Decision | Promise<Decision>
   /** Charges one bucket whatever its fill, for limiters that count answers. */
   charge (charge: Charge): void | Promise<void>
-  /** Gives places back, for a request that turned out to be a repetition. */
+  /** Gives places back; what a decision charged, by `settleState` alone. */
   refund (charge: Charge): void | Promise<void>
 }

@@ -13,7 +13,7 @@ export function createDrop (limiters: readonly Limiter[], options: WarningsOptio
   const warnings = createWarnings(options)
   const limiterOf = new Map(limiters.flatMap((limiter) => limiter.drop === undefined || limiter.drop.warnEveryMs === 0
     ? []
-    : [[limiter, warningLimiter(limiter.name, limiter.drop.warnEveryMs, true)]]))
+    : [[limiter, warningLimiter(limiter.name, limiter.drop.warnEveryMs)]]))
   return (verdict, hit) => {
     const { limiter } = hit
     if (limiter.drop === undefined) return verdict

@@ -20,7 +20,8 @@ import { COST, countsRefused } from './charges.js'
 import { createDrop, type Quieten } from './drop.js'
 
 export { createMessageCharge, createRefund, observeCountedAnswers } from './charges.js'
-export { createDeliveries, type Deliveries } from './once.js'
+export { placeLimiter } from './place-limiter.js'
+export { settleState } from './settle.js'
 export { createWarnings, warningLimiter } from './warnings.js'
 export { withNumbers } from './limit-verdict.js'
 
@@ -121,7 +122,7 @@ function conclude (exchange: Exchange, decided: Decided, options: LimitsParts): 
 function joined (earlier: Decision | undefined, decision: Decision): Decision {
   if (earlier === undefined) return decision
   const refused = decision.refused < 0 ? decision.refused : earlier.states.length + decision.refused
-  return { ...decision, refused, states: [...earlier.states, ...decision.states] }
+  return { ...decision, refused, states: [...earlier.states, ...decision.states], earlier }
 }
 
 function refuse (exchange: Exchange, { decision, hits }: Decided, options: LimitsParts): ReturnType<Check> {

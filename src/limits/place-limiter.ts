@@ -1,6 +1,6 @@
 import type { Limiter, OnFailure } from './contract.js'
 
-export interface PlaceOptions {
+export interface PlaceOptions extends Pick<Limiter, 'durable' | 'many'> {
   /** Of our own; those of a policy's limiters begin otherwise. */
   readonly name: string
   readonly windowMs: number
@@ -10,7 +10,7 @@ export interface PlaceOptions {
 }
 
 /** A limiter of one place, for what may happen once in so long; nobody is refused or scored by it. */
-export function placeLimiter ({ name, windowMs, persist, onFailure }: PlaceOptions): Limiter {
+export function placeLimiter ({ name, windowMs, persist, onFailure, ...kept }: PlaceOptions): Limiter {
   return {
     name,
     key: ['global'],
@@ -22,6 +22,7 @@ export function placeLimiter ({ name, windowMs, persist, onFailure }: PlaceOptio
     only: undefined,
     countStatus: [],
     persist,
+    ...kept,
     violation: undefined,
     score: 0,
     status: 429,

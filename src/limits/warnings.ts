@@ -1,4 +1,7 @@
-/** Who is told, and who was told a moment ago: one word in so long, from all instances together. */
+/**
+ * Who is told, and who was told a moment ago: one word in so long, from all instances together; while the shared store
+ * is away, one from each. A word is kept on disk before it is given.
+ */
 import { chain, rescue } from '../chain.js'
 import type { Clock } from '../clock.js'
 import type { CounterStore, Hit, Limiter } from './contract.js'
@@ -14,17 +17,18 @@ export interface WarningsOptions {
 }
 
 export interface Warnings {
-  /** Whether a word is due in this bucket; if so, it is given. False too while the store is away. Never rejects. */
+  /** Whether a word is due in this bucket; if so, it is given. Never rejects: where nobody can say, none is. */
   due (limiter: Limiter, of: Pick<Hit, 'bucket' | 'subject'>): boolean | Promise<boolean>
 }
 
 /**
  * @param rule what the words are about
- * @param persist survives a restart of the memory store
  * @returns the limiter of one place in so long, for `due`; made once for a rule
  */
-export function warningLimiter (rule: string, everyMs: number, persist: boolean): Limiter {
-  return placeLimiter({ name: `portcullis:warned:${rule}`, windowMs: everyMs, persist, onFailure: 'closed' })
+export function warningLimiter (rule: string, everyMs: number): Limiter {
+  return placeLimiter({
+    name: `portcullis:warned:${rule}`, windowMs: everyMs, persist: true, durable: true, onFailure: 'local',
+  })
 }
 
 export function createWarnings ({ store, clock, newId, onStoreError }: WarningsOptions): Warnings {

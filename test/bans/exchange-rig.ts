@@ -4,7 +4,7 @@ import type { Identity, VerifiedUser } from '../../src/identity/contract.js'
 import { addressSubject } from '../../src/identity/identity.js'
 import { compilePolicy } from '../../src/policy/compile.js'
 import type { AccessRules, BanPolicy, Policy } from '../../src/policy/contract.js'
-import { createPlanner } from '../../src/policy/plan.js'
+import { createPlanner, NO_PARTS } from '../../src/policy/plan.js'
 import { T0 } from './ban-rig.js'
 
 export function policyOf (bans: Partial<BanPolicy> = {}): Policy {
@@ -48,9 +48,6 @@ export function identityOf ({ users = [], address = '198.51.100.1', bannable = t
   }
 }
 
-const noChecks = () =>
-  ({ headChecks: [], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [], frameChecks: [] })
-
 export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Exchange {
   const policy = more.policy ?? policyOf()
   return {
@@ -63,7 +60,7 @@ export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Excha
     upgrade: false,
     connection: Object.assign(new EventEmitter(), { destroyed: false }),
     policy,
-    plan: createPlanner(policy, noChecks).planOf([]),
+    plan: createPlanner(policy, () => NO_PARTS).planOf([]),
     identity: identityOf(caller),
     exempt: false,
     params: {},
@@ -75,8 +72,7 @@ export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Excha
     decision: undefined,
     observed: [],
     isTrigger: true,
-    edits: [],
-    addedHeaders: [],
+    change: undefined,
     ...more,
   }
 }

@@ -139,9 +139,11 @@ export function runCounterContract (t: Test, name: string, makeStores: MakeStore
 
   t.test(`${name}: what was taken in a window is given back to it, never to a later one`, async (t) => {
     const { counters } = await makeStores(t)
-    for (const algorithm of ['fixed-window', 'sliding-window', 'gcra'] as const) {
-      const hit = hitOf(tokensOf(algorithm, { max: 1000, algorithm }), 'user:42', { cost: 900 })
-      const { limiter, bucket, subject } = hit
+    const shapes = (['fixed-window', 'sliding-window', 'gcra'] as const).flatMap((algorithm) =>
+      [tokensOf(`${algorithm} of tokens`, { max: 1000, algorithm }), limiterOf(algorithm, { max: 1000, algorithm })])
+    for (const limiter of shapes) {
+      const hit = hitOf(limiter, 'user:42', { cost: 900 })
+      const { bucket, subject } = hit
       const ask = async (at: number, cost: number) =>
         (await counters.decide(questionOf([{ ...hit, cost }], at))).refused
       const left = async (at: number) =>
@@ -151,7 +153,7 @@ export function runCounterContract (t: Test, name: string, makeStores: MakeStore
       const late = NOW + 130_000
       t.equal(await ask(late, 700), -1, 'long after')
       await counters.refund({ limiter, bucket, subject, cost: 900, now: late + 10, taken })
-      t.equal(await left(late + 10), 300, `${algorithm}: the late one gives back nothing of theirs`)
+      t.equal(await left(late + 10), 300, `${limiter.name}: the late one gives back nothing of theirs`)
       const its = { at: late, remaining: 300 }
       await counters.refund({ limiter, bucket, subject, cost: 650, now: late + 10, taken: its })
       t.equal(await left(late + 10), 950, 'the window\'s own goes back')
@@ -169,6 +171,24 @@ export function runCounterContract (t: Test, name: string, makeStores: MakeStore
     t.equal(await left(), 600, 'half of it still counts')
     await counters.refund({ limiter, bucket, subject, cost: 600, now: later, taken: { at: NOW, remaining: 200 } })
     t.equal(await left(), 900, 'half of what is left of it')
+  })
+
+  t.test(`${name}: a log gives back the places of their own instant, be they the newest or not`, async (t) => {
+    const { counters } = await makeStores(t)
+    const hit = hitOf(limiterOf('log', { max: 5, algorithm: 'sliding-window' }), 'user:42')
+    const { limiter, bucket, subject } = hit
+    const peek = { ...hit, peek: true }
+    const left = async (now: number) => (await counters.decide(questionOf([peek], now))).states[0]?.remaining
+    for (const [after, cost] of [[0, 2], [10_000, 1], [50_000, 1]] as const) {
+      await counters.decide(questionOf([{ ...hit, cost }], NOW + after))
+    }
+    const now = NOW + 50_000
+    await counters.refund({ limiter, bucket, subject, cost: 1, now, taken: { at: NOW + 10_000, remaining: 2 } })
+    await counters.refund({ limiter, bucket, subject, cost: 9, now, taken: { at: NOW + 20_000, remaining: 2 } })
+    t.equal(await left(now), 2)
+    t.equal(await left(NOW + 60_001), 4, 'the two of the beginning have left, the last one has not')
+    await counters.refund({ limiter, bucket, subject, cost: 2, now, taken: { at: NOW, remaining: 3 } })
+    t.equal(await left(now), 4)
   })
 
   t.test(`${name}: nothing passes a max of 0, and the client hears of a finite wait`, async (t) => {

@@ -36,7 +36,7 @@ export function limiterOf (name: string, part: Partial<Limiter> = {}): Limiter {
 
 /** The same, counting tokens. */
 export function tokensOf (name: string, part: Partial<Limiter> = {}): Limiter {
-  return limiterOf(name, { key: ['user'], tokens: { maxTokens: 1000, includeUsage: true }, after: 'content', ...part })
+  return limiterOf(name, { key: ['user'], tokens: { maxTokens: 1000, includeUsage: true }, after: 'body', ...part })
 }
 
 export function hitOf (limiter: Limiter, bucket = 'ip:203.0.113.9', part: Partial<Hit> = {}): Hit {

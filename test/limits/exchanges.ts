@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events'
 import type { Exchange } from '../../src/exchange.js'
 import type { Identity } from '../../src/identity/contract.js'
-import type { BanPolicy, Plan, Policy } from '../../src/policy/contract.js'
+import type { BanPolicy, Policy } from '../../src/policy/contract.js'
+import type { Plan } from '../../src/policy/plan-contract.js'
+import { NO_PARTS } from '../../src/policy/plan.js'
 
 export const NOW = Date.parse('2026-11-21T12:00:00Z')
 
@@ -76,11 +78,7 @@ const PLAN: Plan = {
   doorman: [],
   frames: undefined,
   identity: [],
-  headChecks: [],
-  bodyChecks: [],
-  lateChecks: [],
-  bodyLimit: 0,
-  observers: [], frameChecks: [],
+  ...NO_PARTS,
   dialectOf: () => 'librechat-json',
   login: false,
   label: 'POST /api/agents/chat/:endpoint',
@@ -127,8 +125,7 @@ export function exchangeOf (part: ExchangePart = {}): Exchange {
     decision: undefined,
     observed: [],
     isTrigger: true,
-    edits: [],
-    addedHeaders: [],
+    change: undefined,
   }
 }
 

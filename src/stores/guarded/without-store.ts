@@ -41,7 +41,7 @@ export function decideWithoutStore (request: DecisionRequest, local: LocalCounte
 
 /** What is settled later is settled here, be the store back by then or not. */
 function inProcess (decision: Decision): Decision {
-  return { ...decision, states: decision.states.map((state) => ({ ...state, inProcess: true })) }
+  return { ...decision, inProcess: true }
 }
 
 /** How a rule for slots does without the store: what only observes never refuses. */

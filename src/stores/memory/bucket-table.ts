@@ -40,6 +40,11 @@ export class BucketTable {
     return this.#buckets.get(key)?.state
   }
 
+  /** As `get`, with all that is kept about it. */
+  find (key: string): Bucket | undefined {
+    return this.#buckets.get(key)
+  }
+
   set (key: string, state: WindowState, { wholeAt, now }: { wholeAt: number, now: number }): void {
     this.#delete(key)
     const weight = weightOf(state)

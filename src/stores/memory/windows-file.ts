@@ -53,16 +53,21 @@ function * piecesOf (lines: readonly string[]): Iterable<string> {
 }
 
 /** A state that has changed since is another bucket's. */
-function lineOf (key: string, { state, wholeAt }: Bucket): string {
+export function lineOf (key: string, { state, wholeAt }: Bucket): string {
   return `${JSON.stringify(key)}:${JSON.stringify({ wholeAt, ...state })}`
 }
 
-interface Kept { readonly state: WindowState, readonly wholeAt: number }
+export interface Kept { readonly state: WindowState, readonly wholeAt: number }
 
 /** Throws when the file is none of ours; buckets in it that make no sense are left out, and so are whole. */
 function parseWindows (content: unknown): [string, Kept][] {
   const { windows } = expectFormat(content, FORMAT)
   if (!isRecord(windows)) throw new Error('"windows" is missing')
+  return keptOf(windows)
+}
+
+/** Those that make sense. */
+export function keptOf (windows: Record<string, unknown>): [string, Kept][] {
   return Object.entries(windows).flatMap(([key, entry]): [string, Kept][] => {
     if (!isRecord(entry)) return []
     const { wholeAt, ...state } = entry
