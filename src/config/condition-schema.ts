@@ -1,13 +1,17 @@
 /** The policy file's parts on which requests cost something, and on those that come twice. */
 import Type, { type Static, type TSchema } from 'typebox'
-import { OneOrMany, Strict } from './choices.js'
+import { named, OneOrMany, Strict } from './choices.js'
 import { Duration, List, Switch, Text } from './kinds.js'
 
 const Mention = Type.Object({
   text: Text({ description: 'JSON pointer to the text' }),
-  entities: Text({ description: 'JSON pointer to its entities, with offset and length in UTF-16 units' }),
+  entities: Text({ description: 'JSON pointer to its entities: maps with type, and offset and length in UTF-16 units' }),
+  kinds: Type.Record(Type.String(), Text(), {
+    description: 'How each type of entity says who is meant: name (its text is @name), command (/cmd@name, or /cmd for ' +
+      'everybody), or a JSON pointer to the name in it',
+  }),
   name: Type.Optional(Text({ description: 'Who is meant, with or without @; without it, anybody' })),
-}, { ...Strict, description: 'A mention in a text, or a command that is for that name or for everybody' })
+}, { ...named('Mention'), description: 'A mention in a text, or a command that is for that name or for everybody' })
 
 const tests = {
   at: Type.Optional(Text({ description: 'JSON pointer into the body; alone: something stands there' })),
@@ -20,8 +24,8 @@ const tests = {
 /** All of its members must hold. */
 export const ConditionEntry = Type.Object({
   ...tests,
-  all: Type.Optional(Type.Array(Type.Object(tests, Strict), { description: 'All of these hold too' })),
-}, Strict)
+  all: Type.Optional(Type.Array(Type.Object(tests, named('Test')), { description: 'All of these hold too' })),
+}, named('Condition'))
 
 export const WhenPart = Type.Object({
   body: OneOrMany(ConditionEntry),
@@ -31,6 +35,7 @@ export const OncePart = Type.Object({
   id: Text({ description: 'JSON pointer to the id of the delivery' }),
   for: Type.Optional(Duration({ minimum: 1000, description: 'How long a delivery is known' })),
   inFlight: Type.Optional(Duration({ minimum: 1000, description: 'How long one without an answer stands in the way of the next' })),
+  patience: Type.Optional(Duration({ description: 'How long that next one waits for the answer' })),
 }, { ...Strict, description: 'A delivery that comes again is answered 200 and not forwarded twice' })
 
 /** A list of texts, some of which may be maps instead; a single one needs no list around it. */

@@ -43,7 +43,7 @@ export interface LoadOptions {
   readonly review?: (config: LoadedConfig) => readonly Mistake[]
 }
 
-export interface LoadedConfig extends Pick<Pointers, 'positionOf' | 'mistake'> {
+export interface LoadedConfig extends Pick<Pointers, 'positionOf' | 'unsetAt' | 'mistake'> {
   readonly settings: Settings
   /**
    * Policy file over preset over defaults, `preset` being the one in use and `upstream.tls.ca` the certificates
@@ -92,6 +92,7 @@ export async function loadConfig (options: LoadOptions): Promise<LoadedConfig> {
     settings: Object.freeze({ ...readSettings(variables, cwd), store, preset, policyFile, upstreamGiven }),
     document,
     positionOf: at.positionOf,
+    unsetAt: at.unsetAt,
     mistake: at.mistake,
     warnings: [...warnings, ...warnOfStores(store, { policy: layers.policy, document, variables })],
     watchFiles: [policyFile ?? resolve(cwd, DEFAULT_POLICY), ...chat.files, ...authorities.files],

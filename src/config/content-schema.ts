@@ -54,6 +54,7 @@ export const PromptPart = Type.Object({
     user: Type.Optional(List({ description: 'Roles of the person' })),
     text: List({ description: 'JSON pointers within a message: what is said' }),
   }, Strict))),
+  quotes: Type.Optional(List({ description: 'JSON pointers to what the newest message points at: quoted, replied to, forwarded' })),
   rest: Type.Optional(List({ description: 'JSON pointers to instructions; only the scope all looks at them' })),
   fields: Type.Optional(List({ description: 'Names of fields of a form' })),
 }, Strict)

@@ -1,6 +1,6 @@
 /** The policy file's part on the doorman: who is asked, what the answers mean, and what is done about each. */
 import Type, { type Static } from 'typebox'
-import { Mode, oneOf, Shorthand, Strict } from './choices.js'
+import { Mode, named, oneOf, Shorthand, Strict } from './choices.js'
 import { AnyValue, Count, Duration, List, Number_, placeholder, Secret, Switch, Text } from './kinds.js'
 
 /** Names here are also the ends of a choice. */
@@ -26,7 +26,7 @@ const CategoryEntry = Shorthand('action', Type.Object({
   score: Type.Optional(Number_({ description: 'Of score: points' })),
   header: Type.Optional(Switch({ description: 'false: the backend is not told this category' })),
   ...Patches,
-}, Strict))
+}, named('Category')))
 
 export const DoormanPart = Type.Object({
   enabled: Type.Optional(Enabled),
@@ -49,6 +49,7 @@ export const DoormanPart = Type.Object({
   header: Type.Optional(Text({ description: 'Header that tells the backend the category; none = no header' })),
   context: Type.Optional(Count({ maximum: 50, description: 'Messages before this one that the classifier is shown' })),
   remember: Type.Optional(Duration({ minimum: 0, description: 'How long they are remembered where bodies do not hold them' })),
+  rememberRewritten: Type.Optional(Duration({ minimum: 0, description: 'How long what was rewritten stays so where it comes back as history' })),
   maxLength: Type.Optional(Count({ minimum: 100, maximum: 1_000_000, description: 'Characters of a message that are shown' })),
   deadline: Type.Optional(Duration({ minimum: 1, maximum: 60_000 })),
   retries: Type.Optional(Count({ maximum: 10 })),

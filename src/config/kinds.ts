@@ -3,7 +3,7 @@
  * there, and whose `kind` tells `decode.ts` how to read it: every kind also takes a `${VAR:-default}` string.
  */
 import Type from 'typebox'
-import type { JsonValue } from '../rewriting/contract.js'
+import type { JsonValue } from '../json-value.js'
 
 export type Kind =
   | 'text' | 'secret' | 'switch' | 'count' | 'number' | 'duration' | 'size' | 'list' | 'pattern' | 'value'

@@ -69,6 +69,7 @@ const AllowPart = Type.Object({
   notice: Type.Optional(Type.Object({
     message: Text(),
     every: Type.Optional(Duration({ minimum: 1000 })),
+    chat: Type.Optional(List({ description: 'JSON pointers into the body, to whatever names the chat that would read it' })),
   }, { ...Strict, description: 'Told at most so often in a chat; in between the refusal is silent where it can be' })),
 }, Strict)
 

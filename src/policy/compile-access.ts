@@ -2,19 +2,21 @@ import type { PolicyDocument } from '../config/schema.js'
 import type { Report } from './compile.js'
 import type { AccessRules } from './contract.js'
 import { checkNetworks } from './networks.js'
+import { pointerOf } from './pointers.js'
+import { unwritten, type UnsetAt } from './unwritten.js'
 
 const NOTICE_EVERY_MS = 60_000
 
-interface Findings { readonly report: Report, readonly warnings: string[] }
+interface Findings { readonly report: Report, readonly warnings: string[], readonly unsetAt: UnsetAt }
 
 /** Makes the lists of who is always refused, never punished, or solely let in. */
 export function compileAccess (
-  { allow = {}, deny = {}, exempt = {} }: PolicyDocument, { report, warnings }: Findings
+  { allow = {}, deny = {}, exempt = {} }: PolicyDocument, { report, warnings, unsetAt }: Findings
 ): AccessRules {
   checkNetworks(deny.addresses ?? [], ['deny', 'addresses'], report)
   checkNetworks(exempt.addresses ?? [], ['exempt', 'addresses'], report)
   const { notice } = allow
-  if (allow.required === true) warnings.push(...emptyLists(allow))
+  if (allow.required === true) warnings.push(...emptyLists(allow, unsetAt))
   return {
     denyUsers: new Set(deny.users),
     denyAddresses: deny.addresses ?? [],
@@ -25,13 +27,15 @@ export function compileAccess (
     allowUsers: new Set(allow.users),
     allowGroups: new Set(allow.groups),
     allowRequired: allow.required ?? false,
-    allowNotice: notice && { message: notice.message, everyMs: notice.every ?? NOTICE_EVERY_MS },
+    allowNotice: notice && {
+      message: notice.message,
+      everyMs: notice.every ?? NOTICE_EVERY_MS,
+      chat: (notice.chat ?? []).map((pointer, index) => pointerOf(pointer, ['allow', 'notice', 'chat', index], report)),
+    },
   }
 }
 
-function emptyLists ({ users = [], groups = [] }: NonNullable<PolicyDocument['allow']>): string[] {
-  return [
-    ...users.length > 0 ? [] : ['allow.users is empty: no user gets in, set ALLOWED_USER_IDS (* lets everybody in)'],
-    ...groups.length > 0 ? [] : ['allow.groups is empty: no group gets in, set ALLOWED_GROUP_IDS (* lets every group in)'],
-  ]
+function emptyLists (allow: NonNullable<PolicyDocument['allow']>, unsetAt: UnsetAt): string[] {
+  return (['users', 'groups'] as const).filter((list) => (allow[list] ?? []).length === 0).map((list) =>
+    `${unwritten(['allow', list], unsetAt)} names nobody, and none of the ${list} gets in; * lets everybody in`)
 }

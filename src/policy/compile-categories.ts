@@ -16,19 +16,18 @@ const OF_ACTION: readonly (readonly [keyof CategoryDocument, readonly DoormanAct
   ['severity', ['suspend']], ['violation', ['score']], ['score', ['score']], ['message', ['refuse', 'suspend', 'score']],
 ]
 
-/** Names that `categories` speaks of are labels too, so that an operator can add one in one place. */
+/** What the classifier may answer: `categories` speaks of these alone, since a name that is misspelled does nothing. */
 export function labelsOf ({ labels, categories = {} }: DoormanDocument, report: Report): Map<string, string> {
   const known = new Map(Object.entries(labels ?? LABELS))
   for (const name of Object.keys(categories)) {
     if (name === UNSURE || name === FAILED || known.has(name)) continue
-    if (labels === undefined) known.set(name, 'as its name says')
-    else report([...PATH, 'categories', name], JSON.stringify(name), `one of ${[...known.keys(), UNSURE, FAILED].join(', ')}`, [...known.keys()])
+    const names = [...known.keys(), UNSURE, FAILED]
+    report([...PATH, 'categories', name], JSON.stringify(name), `one of ${names.join(', ')}, or a name that labels gives a meaning`, names)
   }
   for (const name of known.keys()) {
     const isOurs = name.toLowerCase() === UNSURE || name.toLowerCase() === FAILED
     if (!isOurs && NAME.test(name)) continue
-    const at = [...PATH, labels === undefined ? 'categories' : 'labels', name]
-    report(at, JSON.stringify(name), isOurs ? `another name: ${name} is an outcome of the doorman's own` : 'a name of letters, digits, _ and -')
+    report([...PATH, 'labels', name], JSON.stringify(name), isOurs ? `another name: ${name} is an outcome of the doorman's own` : 'a name of letters, digits, _ and -')
   }
   if (known.size === 0) report([...PATH, 'labels'], 'nothing', 'at least one category')
   return known

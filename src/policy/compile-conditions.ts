@@ -1,7 +1,7 @@
 import type { ConditionDocument } from '../config/condition-schema.js'
-import type { BodyTest, Condition, Conditions } from '../conditions/contract.js'
+import type { BodyTest, Condition, Conditions, EntityKind } from '../conditions/contract.js'
 import { readName } from '../conditions/conditions.js'
-import type { PointerPattern } from '../prompt/contract.js'
+import type { PointerPattern } from '../json-pattern.js'
 import type { DocumentPath, Report } from './compile.js'
 import { patternOf } from './compile-prompts.js'
 
@@ -50,12 +50,19 @@ function testsAt (at: PointerPattern, { in: values, exists, name }: TestDocument
 }
 
 function mentionOf (
-  { text, entities, name }: NonNullable<TestDocument['mention']>, path: DocumentPath, report: Report
+  { text, entities, kinds, name }: NonNullable<TestDocument['mention']>, path: DocumentPath, report: Report
 ): BodyTest {
   return {
     kind: 'mention',
     text: patternOf(text, [...path, 'text'], report),
     entities: patternOf(entities, [...path, 'entities'], report),
+    kinds: Object.entries(kinds).map(([type, kind]) => [type, kindOf(kind, [...path, 'kinds', type], report)]),
     name: name === undefined ? undefined : readName(name),
   }
+}
+
+function kindOf (kind: string, path: DocumentPath, report: Report): EntityKind {
+  if (kind === 'name' || kind === 'command') return kind
+  if (!kind.startsWith('/')) report(path, JSON.stringify(kind), 'name, command, or a JSON pointer to the name in the entity')
+  return kind.startsWith('/') ? patternOf(kind, path, report) : 'name'
 }

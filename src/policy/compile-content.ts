@@ -6,8 +6,8 @@ import { compileFind } from './compile-find.js'
 import { scoreOf } from './compile-limiters.js'
 
 const MINUTE_MS = 60_000
-export const SUSPENSIONS_MS: readonly number[] = [5 * MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS]
-export const RESET_AFTER_MS = 60 * MINUTE_MS
+const SUSPENSIONS_MS: readonly number[] = [5 * MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS]
+const RESET_AFTER_MS = 60 * MINUTE_MS
 const VIOLATION = 'content_violation'
 /** The replaced plugin's own words (reference cheshire-cat-plugin.md). */
 const BLOCKED = 'Your account has been temporarily suspended for {minutes} minutes due to a content policy violation.'

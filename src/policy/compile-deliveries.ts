@@ -1,16 +1,19 @@
 /** Which requests of a route cost something, and which come twice. */
 import type { RouteDocument } from '../config/schema.js'
 import { createConditions } from '../conditions/conditions.js'
-import type { OnceRule } from '../limits/contract.js'
+import type { OnceRule } from '../deliveries/contract.js'
 import type { DocumentPath, Report } from './compile.js'
 import { compileConditions } from './compile-conditions.js'
 import type { RouteEntry, TriggerRule } from './contract.js'
 import { pointerOf } from './pointers.js'
+import { unwritten, type UnsetAt } from './unwritten.js'
 
-/** Telegram delivers an update again for about a day. */
+/** Whoever delivers by webhook gives up after a day or earlier. */
 const KNOWN_MS = 86_400_000
-/** A bot that answers nothing for so long answers no more. */
+/** A backend that answers nothing for so long answers no more. */
 const IN_FLIGHT_MS = 600_000
+/** Those who deliver wait for an answer themselves, often a minute. */
+const PATIENCE_MS = 50_000
 const WITHOUT_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 
 interface DeliveryContext {
@@ -18,10 +21,11 @@ interface DeliveryContext {
   readonly methods: RouteEntry['methods']
   readonly report: Report
   readonly warnings: string[]
+  readonly unsetAt: UnsetAt
 }
 
 export function compileDeliveries (
-  entry: RouteDocument, { path, methods, report, warnings }: DeliveryContext
+  entry: RouteDocument, { path, methods, report, warnings, unsetAt }: DeliveryContext
 ): Pick<RouteEntry, 'when' | 'once'> {
   const isBodiless = methods !== '*' && methods.length > 0 && methods.every((method) => WITHOUT_BODY.has(method))
   const found = (key: 'when' | 'once') => `${key} on ${JSON.stringify(entry.match)}, whose requests have no body`
@@ -30,9 +34,10 @@ export function compileDeliveries (
   }
   if (entry.once !== undefined && isBodiless) report([...path, 'once'], found('once'), 'a method with a body')
   const when = whenOf(entry, [...path, 'when'], report)
-  if (when !== undefined && meansAnybody(when)) {
-    warnings.push(`when on ${JSON.stringify(entry.match)} names nobody: in groups every mention, every command and every ` +
-      'reply to a bot counts, set TELEGRAM_BOT_USERNAME')
+  const nameless = namelessMention(entry)
+  if (nameless !== undefined) {
+    const key = unwritten([...path, ...nameless, 'mention', 'name'], unsetAt)
+    warnings.push(`when on ${JSON.stringify(entry.match)}: ${key} names nobody, so that whoever is meant, all count`)
   }
   return { when, once: onceOf(entry, [...path, 'once'], report) }
 }
@@ -40,12 +45,16 @@ export function compileDeliveries (
 function whenOf ({ when }: RouteDocument, path: DocumentPath, report: Report): TriggerRule | undefined {
   if (when === undefined) return undefined
   const conditions = compileConditions(when.body, [...path, 'body'], report)
-  return { conditions, holds: createConditions(conditions) }
+  return { conditions, holds: createConditions(conditions, 'holds') }
 }
 
-/** A bot without a name is taken to be meant whoever is. */
-function meansAnybody ({ conditions }: TriggerRule): boolean {
-  return conditions.flat().some((test) => test.kind === 'mention' && test.name === undefined)
+/** Where the first condition stands that takes whoever is meant for the backend itself. */
+function namelessMention ({ when }: RouteDocument): DocumentPath | undefined {
+  const places = (when?.body ?? []).flatMap(({ mention, all = [] }, i) => [
+    { mention, path: ['when', 'body', i] },
+    ...all.map((one, k) => ({ mention: one.mention, path: ['when', 'body', i, 'all', k] })),
+  ])
+  return places.find(({ mention }) => mention !== undefined && mention.name === undefined)?.path
 }
 
 function onceOf ({ once }: RouteDocument, path: DocumentPath, report: Report): OnceRule | undefined {
@@ -54,5 +63,6 @@ function onceOf ({ once }: RouteDocument, path: DocumentPath, report: Report): O
     id: pointerOf(once.id, [...path, 'id'], report),
     knownMs: once.for ?? KNOWN_MS,
     inFlightMs: once.inFlight ?? IN_FLIGHT_MS,
+    patienceMs: once.patience ?? PATIENCE_MS,
   }
 }

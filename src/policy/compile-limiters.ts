@@ -1,9 +1,8 @@
 import type { SubjectKind } from '../identity/contract.js'
 import type { LimiterDocument, PolicyDocument } from '../config/schema.js'
 import type { Limiter, LimiterKey, OnFailure } from '../limits/contract.js'
-import { withNumbers } from '../limits/limits.js'
 import type { DocumentPath, Report } from './compile.js'
-import { LIMITED } from './compile-content.js'
+import { compileOnExceed } from './compile-on-exceed.js'
 
 const SUBJECTS: readonly SubjectKind[] = ['ip', 'user', 'group', 'global']
 const KEYS: readonly LimiterKey[] = [...SUBJECTS, 'model']
@@ -12,7 +11,6 @@ const MAX_TOKENS = 1000
 /** What a violation costs when neither its limiter nor `violations` says so. */
 const DEFAULT_SCORE = 1
 const TOO_MANY_REQUESTS = 429
-const WARN_EVERY_MS = 60_000
 
 type ViolationScores = Readonly<Record<string, { readonly score: number }>>
 
@@ -42,13 +40,26 @@ function compileLimiter (
   for (const required of ['key', 'max', 'window'] as const) {
     if (entry[required] === undefined) report([...path, required], 'nothing', `a value for "${required}"`)
   }
+  return {
+    name,
+    ...countingOf(entry, path, report),
+    ...refusalOf(entry, path, report),
+    score: scoreOf(entry, violations),
+    observe: entry.mode === 'observe',
+    onFailure: entry.onFailure ?? onFailure,
+  }
+}
+
+type Counting =
+  | 'key' | 'max' | 'windowMs' | 'algorithm' | 'burst' | 'anonymous' | 'only' | 'countStatus' | 'persist' | 'tokens' | 'after'
+
+function countingOf (entry: LimiterDocument, path: DocumentPath, report: Report): Pick<Limiter, Counting> {
   const max = entry.max ?? 0
   const key = keysAmong(KEYS, entry.key ?? ['ip'], [...path, 'key'], report)
   const tokens = compileReserve(entry, path, report)
   const isSaidInBody = tokens !== undefined || key.includes('model')
   if (isSaidInBody && entry.after === 'head') report([...path, 'after'], 'head', 'content, since the body says what is counted')
   return {
-    name,
     key,
     max,
     windowMs: entry.window ?? 60_000,
@@ -58,18 +69,21 @@ function compileLimiter (
     only: entry.only,
     countStatus: entry.count?.status ?? [],
     persist: entry.persist ?? false,
+    tokens,
+    after: isSaidInBody ? 'body' : entry.after ?? 'head',
+  }
+}
+
+type Refusing = 'violation' | 'status' | 'type' | 'shownAs' | 'message' | 'suspend' | 'drop'
+
+function refusalOf (entry: LimiterDocument, path: DocumentPath, report: Report): Pick<Limiter, Refusing> {
+  return {
     violation: entry.violation,
-    score: scoreOf(entry, violations),
     status: entry.status ?? TOO_MANY_REQUESTS,
     type: entry.type,
     shownAs: entry.shownAs,
-    tokens,
-    after: entry.after ?? (isSaidInBody ? 'content' : 'head'),
-    suspend: compileSuspend(entry, [...path, 'onExceed'], report),
-    drop: compileDrop(entry),
     message: entry.message ?? (entry.onExceed?.drop === undefined ? undefined : entry.onExceed.message),
-    observe: entry.mode === 'observe',
-    onFailure: entry.onFailure ?? onFailure,
+    ...compileOnExceed(entry, [...path, 'onExceed'], report),
   }
 }
 
@@ -81,27 +95,6 @@ function compileReserve ({ unit, reserve, count }: LimiterDocument, path: Docume
   }
   if (count !== undefined) report([...path, 'count'], 'it beside unit: tokens', 'one of them: answers have no fixed price')
   return { maxTokens: reserve?.maxTokens ?? MAX_TOKENS, includeUsage: reserve?.includeUsage ?? true }
-}
-
-function compileSuspend (
-  { onExceed, max = 0, window = 0 }: LimiterDocument, path: DocumentPath, report: Report
-): Limiter['suspend'] {
-  if (onExceed === undefined) return undefined
-  const { suspend: durationMs, message = LIMITED, drop, warnEvery } = onExceed
-  if (drop !== undefined) {
-    if (durationMs !== undefined) report([...path, 'suspend'], 'it beside drop', 'one of the two: who is silenced is told so')
-    return undefined
-  }
-  if (warnEvery !== undefined) report([...path, 'drop'], 'nothing', 'silent, beside warnEvery')
-  else if (durationMs === undefined) report([...path, 'suspend'], 'nothing', 'how long a refusal silences the subject: 30m, or drop: silent')
-  if (durationMs === undefined) return undefined
-  return { durationMs, message: withNumbers(message, { max, windowMs: window }) }
-}
-
-/** A warning without words of its own has those of every other refusal. */
-function compileDrop ({ onExceed, message }: LimiterDocument): Limiter['drop'] {
-  if (onExceed?.drop === undefined) return undefined
-  return { warnEveryMs: onExceed.warnEvery ?? WARN_EVERY_MS, message: onExceed.message ?? message }
 }
 
 /** What a rule does without the store when it does not say so itself. */

@@ -13,6 +13,7 @@ import { compileRouteTokens } from './compile-tokens.js'
 import type { ConcurrencyRule, ReleaseRule, RouteEntry } from './contract.js'
 import { pointerOf } from './pointers.js'
 import { validatePattern } from './route-pattern.js'
+import type { UnsetAt } from './unwritten.js'
 
 interface Rules {
   /** Those that are switched on. */
@@ -25,6 +26,7 @@ interface Rules {
   readonly doorman: DoormanRules | undefined
   readonly report: Report
   readonly warnings: string[]
+  readonly unsetAt: UnsetAt
 }
 
 interface Known extends Rules { readonly document: PolicyDocument }
@@ -35,25 +37,17 @@ export function compileRoutes (document: PolicyDocument, rules: Rules): RouteEnt
 }
 
 function compileRoute (entry: RouteDocument, index: number, rules: Known): RouteEntry {
-  const { document, report, warnings } = rules
+  const { document, report } = rules
   const path = ['routes', index]
-  const pattern = validatePattern(entry.match)
-  if ('problem' in pattern) report([...path, 'match'], pattern.problem, pattern.expected)
-  const unless = new Map(Object.entries(entry.unless ?? {}).map(([name, values]) => [name, new Set(values)]))
-  const read = 'problem' in pattern ? { methods: [], path: '/', params: [...unless.keys()] } : pattern
-  for (const name of unless.keys()) {
-    if (!read.params.includes(name)) report([...path, 'unless', name], JSON.stringify(name), parameterOf(read.params), read.params)
-  }
-  const inspection = compileInspection(entry, { ...rules, path, methods: read.methods })
+  const target = targetOf(entry, path, report)
+  const { methods } = target
+  const inspection = compileInspection(entry, { ...rules, path, methods })
   const limiters = limitersOf(entry, path, rules).map((one) => inWordsOf(entry, one, document))
   return {
+    ...target,
     index,
-    match: entry.match,
-    methods: read.methods,
-    path: read.path,
-    unless,
     authRequired: entry.auth === 'required',
-    identity: compileIdentity(entry.identity, { path: [...path, 'identity'], report, warnings }),
+    identity: compileIdentity(entry.identity, { ...rules, path: [...path, 'identity'] }),
     browserOnly: entry.browserOnly ?? 'off',
     limiters,
     tokens: compileRouteTokens(entry, { ...rules, limiters, prompt: inspection.prompt, path }),
@@ -64,10 +58,23 @@ function compileRoute (entry: RouteDocument, index: number, rules: Known): Route
     account: accountOf(entry, [...path, 'account'], report),
     login: entry.login ?? false,
     ...inspection,
-    ...compileDeliveries(entry, { path, methods: read.methods, report, warnings }),
+    ...compileDeliveries(entry, { ...rules, path, methods }),
     reply: entry.reply ?? document.reply ?? 'problem',
     mode: entry.mode,
   }
+}
+
+type Target = Pick<RouteEntry, 'match' | 'methods' | 'path' | 'unless'>
+
+function targetOf ({ match, unless: written = {} }: RouteDocument, at: DocumentPath, report: Report): Target {
+  const pattern = validatePattern(match)
+  if ('problem' in pattern) report([...at, 'match'], pattern.problem, pattern.expected)
+  const unless = new Map(Object.entries(written).map(([name, values]) => [name, new Set(values)]))
+  const { methods, path, params } = 'problem' in pattern ? { methods: [], path: '/', params: [...unless.keys()] } : pattern
+  for (const name of unless.keys()) {
+    if (!params.includes(name)) report([...at, 'unless', name], JSON.stringify(name), parameterOf(params), params)
+  }
+  return { match, methods, path, unless }
 }
 
 function accountOf ({ account }: RouteDocument, path: DocumentPath, report: Report): AccountRule | undefined {

@@ -22,10 +22,11 @@ function compilePlaces (name: string, entry: TokensDocument, report: Report): To
   const one = (key: 'write' | 'stream' | 'includeUsage') =>
     entry[key] === undefined ? undefined : pointerOf(entry[key], [...path, key], report)
   const many = (key: 'max' | 'times' | 'prompts' | 'more') => pointersOf(entry[key], [...path, key], report)
+  const write = one('write')
   return {
     name,
-    caps: many('max'),
-    write: one('write'),
+    caps: withPlace(many('max'), write),
+    write,
     times: many('times'),
     prompts: many('prompts'),
     more: many('more'),
@@ -35,6 +36,12 @@ function compilePlaces (name: string, entry: TokensDocument, report: Report): To
     usage: (entry.usage ?? []).map((usage, index) => compileUsage(usage, [...path, 'usage', index], report)),
     streamed: (entry.streamed ?? []).map((text, index) => patternOf(text, [...path, 'streamed', index], report)),
   }
+}
+
+/** The place that is written to is read, too. */
+function withPlace (places: readonly Pointer[], own: Pointer | undefined): readonly Pointer[] {
+  const isThere = own === undefined || places.some((place) => place.join('/') === own.join('/'))
+  return isThere ? places : [...places, own]
 }
 
 type UsageDocument = NonNullable<TokensDocument['usage']>[number]

@@ -4,13 +4,25 @@ import type { InspectionRule } from '../content/contract.js'
 import type { Limiter } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
 import type {
-  ConcurrencyRule, DialectName, MessageRules, Plan, PlanParts, Policy, PolicyMode, ReleaseRule, Requirements,
-  RouteEntry, TriggerRule,
+  ConcurrencyRule, DialectName, Policy, PolicyMode, ReleaseRule, RouteEntry, TriggerRule,
 } from './contract.js'
+import type { MessageRules, Plan, PlanParts, Requirements } from './plan-contract.js'
 
 const UNMATCHED = 'unmatched'
 /** Combinations of entries that are kept; hostile spellings can make up many, ordinary ones a handful. */
 const KEPT_COMBINATIONS = 1000
+
+/** Of plans that nobody is led through. */
+export const NO_PARTS: PlanParts = {
+  headChecks: [],
+  reading: 'none',
+  bodyLimit: 0,
+  bodyChecks: [],
+  lateChecks: [],
+  observers: [],
+  frameReading: 'none',
+  frameChecks: [],
+}
 
 export interface Planner {
   /** The plan for the entries that the readings of a target led to. Each combination is compiled once. */

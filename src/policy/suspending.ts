@@ -1,6 +1,7 @@
 import type { DoormanRules } from '../doorman/contract.js'
 import type { Limiter } from '../limits/contract.js'
-import type { MessageRules, Policy } from './contract.js'
+import type { Policy } from './contract.js'
+import type { MessageRules } from './plan-contract.js'
 
 /** Whether anything in this policy suspends. Where nothing does, nobody is looked up, and no messages are noted. */
 export function suspendsAnybody ({ limiters, content, doorman }: Policy): boolean {

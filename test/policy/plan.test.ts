@@ -1,8 +1,9 @@
 import t from 'tap'
 import type { Check } from '../../src/exchange.js'
 import type { Limiter } from '../../src/limits/contract.js'
-import type { MessageRules, Policy, Requirements, RouteEntry } from '../../src/policy/contract.js'
-import { createPlanner } from '../../src/policy/plan.js'
+import type { Policy, RouteEntry } from '../../src/policy/contract.js'
+import type { MessageRules, Requirements } from '../../src/policy/plan-contract.js'
+import { createPlanner, NO_PARTS } from '../../src/policy/plan.js'
 
 const limiter = (name: string): Limiter => ({
   name,
@@ -62,7 +63,7 @@ const planner = (over: Partial<Policy> = {}) => {
   const compiled: Requirements[] = []
   const { planOf, handshakePlanOf } = createPlanner({ ...policy, ...over }, (requirements) => {
     compiled.push(requirements)
-    return { headChecks: [check], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [], frameChecks: [] }
+    return { ...NO_PARTS, headChecks: [check] }
   })
   return { planOf, handshakePlanOf, compiled }
 }
