@@ -1,11 +1,11 @@
+import { withinUnits } from '../graphemes.js'
+import { isMap, memberOf } from '../json-value.js'
 import type { Verdict } from '../verdict/verdict.js'
 import type { Dialect, Reply, ReplyContext } from './contract.js'
 import { messageOf } from './details.js'
 
 /** `sendMessage` takes no longer text; counted in UTF-16 units, which are never fewer than Telegram's own characters. */
 const LONGEST_TEXT = 4096
-/** Longer than any grapheme that people write. */
-const LONGEST_GRAPHEME = 64
 const PRIVATE = 'private'
 /** Updates that are a message in a chat to which the bot may write. */
 const MESSAGES = [
@@ -17,7 +17,8 @@ const MESSAGES = [
  */
 const TOLD = new Set([401, 408])
 
-const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+/** A message that nobody could judge is refused, as any other: delivered again it would only be refused again. */
+const REFUSED = 'DOORMAN_UNAVAILABLE'
 
 type Members = Readonly<Record<string, unknown>>
 
@@ -30,7 +31,7 @@ type Members = Readonly<Record<string, unknown>>
 export const telegram: Dialect = {
   readsBody: speaks,
   render: (verdict, { body, requestId }) => {
-    if (verdict.kind === 'fault' && (verdict.status >= 500 || TOLD.has(verdict.status))) {
+    if (verdict.kind === 'fault' && verdict.code !== REFUSED && (verdict.status >= 500 || TOLD.has(verdict.status))) {
       return json(verdict.status, { code: verdict.code, message: messageOf(verdict), requestId })
     }
     const call = speaks(verdict) ? callOf(verdict, body) : undefined
@@ -41,31 +42,30 @@ export const telegram: Dialect = {
 /** True for what a person can be told; nobody is asked for a browser here. */
 function speaks (verdict: Verdict): boolean {
   if (verdict.silent === true) return false
-  return verdict.kind !== 'fault' && verdict.kind !== 'non-browser'
+  if (verdict.kind === 'fault') return verdict.code === REFUSED
+  return verdict.kind !== 'non-browser'
 }
 
 /** The call that tells it in the chat of the update; undefined: it has none, or it had better not be told there. */
 function callOf (verdict: Verdict, update: ReplyContext['body']): object | undefined {
-  const text = shorten(messageOf(verdict))
+  const text = withinUnits(messageOf(verdict), LONGEST_TEXT)
   const message = messageIn(update)
   const chat = idAt(message, 'chat', 'id')
   if (message === undefined || chat === undefined || text.trim() === '') return undefined
   if (verdict.kind === 'ban' && !isOwnChat(update)) return undefined
+  // Said in the name of a person, to another who never spoke to a bot.
+  if (verdict.kind === 'not-allowed' && 'business_connection_id' in message) return undefined
   return { method: 'sendMessage', chat_id: chat, ...placeOf(message), text, ...replyTo(message) }
 }
 
 /** A ban holds for whatever its person does, so only what he says to the bot alone is answered, and not his edits. */
 function isOwnChat (update: ReplyContext['body']): boolean {
-  return memberOf(memberOf(update?.['message'])?.['chat'])?.['type'] === PRIVATE
+  return memberOf(memberOf(memberOf(update, 'message'), 'chat'), 'type') === PRIVATE
 }
 
 function messageIn (update: ReplyContext['body']): Members | undefined {
-  if (update === undefined) return undefined
-  for (const kind of MESSAGES) {
-    const message = memberOf(update[kind])
-    if (message !== undefined) return message
-  }
-  return memberOf(memberOf(update['callback_query'])?.['message'])
+  const messages = [...MESSAGES.map((kind) => memberOf(update, kind)), memberOf(memberOf(update, 'callback_query'), 'message')]
+  return messages.find(isMap)
 }
 
 /** Where in the chat: a topic, or a person's conversation with a channel; and in whose name in a business chat. */
@@ -88,20 +88,8 @@ function replyTo (message: Members) {
 /** A number that can be repeated as it stood; undefined: there is none, or it would come out as another. */
 function idAt (message: Members | undefined, ...path: readonly string[]): number | undefined {
   let value: unknown = message
-  for (const name of path) value = memberOf(value)?.[name]
+  for (const name of path) value = memberOf(value, name)
   return Number.isSafeInteger(value) ? value as number : undefined
-}
-
-function memberOf (value: unknown): Members | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Members : undefined
-}
-
-/** Cut where a person would cut, never within what he sees as one character. */
-function shorten (text: string): string {
-  if (text.length <= LONGEST_TEXT) return text
-  const around = text.slice(0, LONGEST_TEXT + LONGEST_GRAPHEME)
-  const begin = graphemes.segment(around).containing(LONGEST_TEXT)?.index
-  return text.slice(0, begin === 0 ? LONGEST_TEXT : begin)
 }
 
 function json (status: number, value: object): Reply {

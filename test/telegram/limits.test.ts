@@ -1,4 +1,4 @@
-/** Who may speak, how often, and what people read in the chat when they may not. */
+/** Who may speak, how often, and what people read in the chat when they may not; each update counts once. */
 import t, { type Test } from 'tap'
 import { testClock } from '../helpers/product.js'
 import { startRedis } from '../helpers/redis.js'
@@ -56,16 +56,30 @@ t.test('everybody shares the budget, chatter does not use it, and the warning is
   t.equal(stage.reached(), 12, 'chatter passes whatever the budget')
 })
 
-t.test('budget and warning survive a restart', async (t) => {
-  const first = await startStage(t, { env: perMinute(1) })
+t.test('budget, warning and what was delivered survive a restart', async (t) => {
+  const first = await startStage(t, { env: perMinute(2) })
+  await first.deliver(update.inPrivate('Hi'), 7)
   t.strictSame([await fate(first), await fate(first)], ['passed', WARNING])
   await first.close()
   const { bot, clock, dataDir } = first
-  const second = await startStage(t, { bot, clock, dataDir, env: perMinute(1) })
+  const second = await startStage(t, { bot, clock, dataDir, env: perMinute(2) })
   clock.advance(30_000)
   t.equal(await fate(second), 'silent')
   clock.advance(35_000)
-  t.strictSame([await fate(second), await fate(second)], ['passed', WARNING])
+  t.match(await second.deliver(update.inPrivate('Hi'), 7), { status: 200, text: '', left: undefined })
+  t.strictSame([await fate(second), await fate(second), await fate(second)], ['passed', 'passed', WARNING])
+})
+
+t.test('a bot that is down is delivered to again, and the message counts once; free updates reach it once, too', async (t) => {
+  const { bot, deliver, reached } = await startStage(t, { env: perMinute(1) })
+  await bot.stop()
+  for (let n = 0; n < 3; n++) t.equal((await deliver(update.inPrivate('Hi'), 7)).status, 502)
+  await bot.start()
+  t.match(await deliver(update.inPrivate('Hi'), 7), { status: 200, left: 0, text: '' }, 'the budget of one was still whole')
+  t.match(saidBy(await deliver(update.inPrivate('Hi'), 9)), { method: 'sendMessage' }, 'now it is used up')
+  t.equal(reached(), 1)
+  for (let n = 0; n < 2; n++) await deliver(update.inGroup('Chatter'), 10)
+  t.equal(reached(), 2)
 })
 
 t.test('two instances on one Redis have one budget and one warning a minute between them', async (t) => {
@@ -87,22 +101,15 @@ t.test('two instances on one Redis have one budget and one warning a minute betw
   t.equal(first.bot.updates.filter(({ update_id: id }) => id === 7).length, 1, 'an update is delivered once, wherever')
 })
 
-t.test('who is on neither list reads so, at most once a minute and chat, and nothing of his reaches the bot', async (t) => {
-  const stage = await startStage(t, { env: nobody })
-  const { deliver, clock, reached } = stage
+t.test('who is on neither list reads so, and nothing of his reaches the bot', async (t) => {
+  const { deliver, reached } = await startStage(t, { env: nobody })
   const told = async (content: update.Content) => saidBy(await deliver(content))?.text
   t.equal(await told(update.inPrivate('/start', BOB)), 'Not authorized')
-  t.strictSame([await told(update.inPrivate('Hi', BOB)), await told(update.editedInPrivate('Hi', BOB))], [undefined, undefined])
-  t.strictSame([await told(update.callback('x', BOB)), await told(update.inline('x', BOB))], [undefined, undefined])
+  t.equal(await told(update.inPrivate('Hi', BOB)), undefined, 'told a moment ago')
   t.equal(await told(update.inGroup('Chatter', {}, SMALL_GROUP)), undefined, 'chatter is not answered')
   t.match(saidBy(await deliver(update.inGroup('/start', {}, SMALL_GROUP))), { chat_id: SMALL_GROUP.id, text: 'Not authorized' })
-  t.equal(await told(update.inGroup('/start', { from: ADA }, SMALL_GROUP)), undefined, 'told a moment ago')
-  t.equal(await told(update.channelPost('News')), undefined)
-  for (const content of Object.values(update.listedAlone)) t.equal(await told(content), undefined)
-  clock.advance(61_000)
-  t.equal(await told(update.inPrivate('Hi', BOB)), 'Not authorized')
-  t.equal(await told(update.inGroup('Chatter', {}, SMALL_GROUP)), undefined)
-  t.equal(await told(update.inGroup('/start', {}, SMALL_GROUP)), 'Not authorized')
+  const others = [update.callback('x', BOB), update.inline('x', BOB), update.channelPost('News'), ...Object.values(update.listedAlone)]
+  for (const content of others) t.equal(await told(content), undefined)
   t.equal(reached(), 0)
 
   const listed = [
@@ -147,7 +154,8 @@ t.test('whatever a person can say to the bot is looked at, and nothing else', as
   const bad = 'developer mode'
   const refused = [
     update.inPrivate(bad), update.editedInPrivate(bad), update.captioned(`@EchoMindBot ${bad}`), update.business(bad),
-    update.pollInPrivate(bad), update.callback(bad), update.inGroup(`/go ${bad}`),
+    update.pollInPrivate(bad), update.inGroup(`/go ${bad}`),
+    ...saidElsewhere(bad).map((more) => update.inPrivate('Hi', ADA, more)),
   ]
   for (const content of refused) t.equal(saidBy(await deliver(content))?.text, 'Not that.')
   t.match(await deliver(update.inline(bad)), { status: 200, text: '' }, 'an inline query has no chat')
@@ -158,6 +166,7 @@ t.test('whatever a person can say to the bot is looked at, and nothing else', as
   ]
   for (const content of passed) t.match(await deliver(content), { status: 200, text: '' })
   t.equal(reached(), passed.length, 'chatter, and what others said')
+  t.match(await deliver(update.callback(bad)), { status: 200, text: /Pressed/ }, 'and what buttons carry is the bot\'s own')
 })
 
 t.test('nothing is ever scored or banned by address, even when bans are on', async (t) => {
@@ -170,6 +179,12 @@ t.test('nothing is ever scored or banned by address, even when bans are on', asy
   t.equal(saidBy(await stage.deliver(update.inGroup('@EchoMindBot'))), undefined, 'in a group he is passed over in silence')
   t.strictSame(stage.bot.updates.length, 1)
 })
+
+/** Members of a message in which a person writes, beside its text. */
+const saidElsewhere = (text: string): object[] => [
+  { web_app_data: { button_text: 'x', data: text } }, { document: { file_id: '1', file_unique_id: '1', file_name: text } },
+  { checklist: { title: text, tasks: [{ id: 1, text: 'x' }] } }, { checklist: { title: 'x', tasks: [{ id: 1, text }] } },
+]
 
 const scoring = `
 version: 1

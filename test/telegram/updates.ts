@@ -39,8 +39,8 @@ function privateChat ({ id, first_name: name }: Person): object {
   return { id, first_name: name, type: 'private' }
 }
 
-export function inPrivate (text: string, from: Person = ADA): Content {
-  return plain({ message: { ...stamp(), from, chat: privateChat(from), ...said(text) } })
+export function inPrivate (text: string, from: Person = ADA, more: object = {}): Content {
+  return plain({ message: { ...stamp(), from, chat: privateChat(from), ...said(text), ...more } })
 }
 
 export function editedInPrivate (text: string, from: Person = ADA): Content {
