@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Identity } from './identity/contract.js'
 import type { Decision } from './limits/contract.js'
-import type { Plan, Policy } from './policy/contract.js'
-import type { Edit } from './rewriting/contract.js'
+import type { Policy } from './policy/contract.js'
+import type { Plan } from './policy/plan-contract.js'
+import type { BodyChange } from './rewriting/contract.js'
 import type { Target } from './policy/target.js'
 import type { Verdict } from './verdict/verdict.js'
 
@@ -54,10 +55,8 @@ export interface Exchange {
   observed: Verdict[]
   /** False: it passes uncounted and unchecked, since the route's `when` says that it costs nothing. Written by the gateway. */
   isTrigger: boolean
-  /** What becomes of the JSON body on its way to the backend, in order; empty: it is forwarded byte for byte. */
-  readonly edits: Edit[]
-  /** Header fields of ours that the backend gets beside the client's, names in lower case. */
-  readonly addedHeaders: [name: string, value: string][]
+  /** What the backend gets otherwise than it came; undefined: nothing. Written by `noteEdits` and `tellBackend`. */
+  change: BodyChange | undefined
 }
 
 /** True for the exempt where the policy spares them the limits too. */

@@ -1,5 +1,5 @@
 /** The doorman with a classifier behind him. Nobody is asked before a policy has him. */
-import { openClassifier } from '../classifier/openai-classifier.js'
+import { openClassifier } from '../classifier/classifier.js'
 import { createDoorman, MOST_ANSWER_TOKENS, type Doorman } from '../doorman/doorman.js'
 import { createFailureReport } from '../store-failure.js'
 import type { Clock } from '../clock.js'

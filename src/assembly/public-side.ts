@@ -3,13 +3,17 @@ import { randomUUID } from 'node:crypto'
 import type { AccountDirectory } from '../accounts/contract.js'
 import { createBanPlacer } from '../bans/bans.js'
 import type { Clock } from '../clock.js'
+import { createDeliveries } from '../deliveries/deliveries.js'
 import { createGateway, type Gateway } from '../gateway/gateway.js'
 import { createOpenExchanges } from '../gateway/open-exchanges.js'
 import { createRefusalLog } from '../gateway/refusal-log.js'
 import type { Rooms } from '../gateway/rooms.js'
 import { createAliasBook, createKnownKeys } from '../identity/identity.js'
+import { createRefund } from '../limits/limits.js'
 import type { Log } from '../log.js'
 import type { Policy } from '../policy/contract.js'
+import { createFailureReport } from '../store-failure.js'
+import { createTokenLedger } from '../tokens/tokens.js'
 import type { Journal } from '../violations/contract.js'
 import { createViolations } from '../violations/violations.js'
 import { drain } from './drain.js'
@@ -72,5 +76,17 @@ function createRooms ({ foundation, journal, accounts, clock, log }: PublicSideO
   const known = { accounts, addressUsers, knownKeys: createKnownKeys(clock), aliases: createAliasBook() }
   const stateful = { bans, counters, leases, suspensions, violations }
   const doorman = openDoorman({ foundation, clock, log })
-  return { ...stateful, ...known, doorman, clock, log, metrics, open, refusals }
+  const settling = createSettling({ foundation, clock, log })
+  return { ...stateful, ...known, ...settling, doorman, clock, log, metrics, open, refusals }
+}
+
+/** Those who give back what a request was charged. */
+function createSettling (
+  { foundation: { metrics, stores }, clock, log }: Pick<PublicSideOptions, 'foundation' | 'clock' | 'log'>
+): Pick<Rooms, 'deliveries' | 'tokens'> {
+  const common = { store: stores.counters, clock, onStoreError: createFailureReport(log, clock) }
+  return {
+    deliveries: createDeliveries({ ...common, newId: randomUUID, refund: createRefund(common) }),
+    tokens: createTokenLedger({ ...common, metrics }),
+  }
 }

@@ -1,5 +1,5 @@
 import type { BodyTest, Condition, Conditions } from '../conditions/contract.js'
-import type { OnceRule } from '../limits/contract.js'
+import type { OnceRule } from '../deliveries/contract.js'
 import type { AccessRules } from '../policy/contract.js'
 import { durationText } from './duration-text.js'
 import { pointerText } from './rule-text.js'

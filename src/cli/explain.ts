@@ -3,9 +3,10 @@ import type { InspectionRule } from '../content/contract.js'
 import type { IdentitySource } from '../identity/contract.js'
 import type { Limiter, OnFailure } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
-import type { ConcurrencyRule, Plan, Policy, RouteEntry } from '../policy/contract.js'
+import type { ConcurrencyRule, Policy, RouteEntry } from '../policy/contract.js'
+import type { Plan } from '../policy/plan-contract.js'
 import { loadPolicy, type LoadedPolicy } from '../policy/load-policy.js'
-import { createPlanner } from '../policy/plan.js'
+import { createPlanner, NO_PARTS } from '../policy/plan.js'
 import { createRouteTable } from '../policy/route-table.js'
 import { silencesAnybody, suspendsAnybody } from '../policy/suspending.js'
 import { parseTarget } from '../policy/target.js'
@@ -36,8 +37,7 @@ export function explain ({ config, policy }: LoadedPolicy, method: string, path:
   const readings = target === undefined ? undefined : table.explain(method, target.path)
   const matched = target === undefined ? undefined : table.match(method, target.path)
   if (readings === undefined || matched === undefined) return MALFORMED
-  const nothing = { headChecks: [], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [], frameChecks: [] }
-  const planner = createPlanner(policy, () => nothing)
+  const planner = createPlanner(policy, () => NO_PARTS)
   const plan = planner.planOf(matched.entries)
   const lines = [
     `${method} ${path}`,
@@ -76,7 +76,7 @@ function checksOf (policy: Policy, plan: Plan, isRedis: boolean): string[] {
       : [`forgiven: a GET of the same address and path within ${durationText(plan.forgiveMs)} of the last counted one`],
     ...plan.accounts.map(({ email }) => `ban of the account that the e-mail at /${email.join('/')} names`),
     ...plan.inspections.flatMap(inspectionTexts),
-    ...plan.limiters.filter(({ after }) => after === 'content').map(limiter),
+    ...plan.limiters.filter(({ after }) => after !== 'head').map(limiter),
     ...plan.concurrency.map((rule) => `${concurrencyText(rule)}${failureText(rule)}`),
     ...plan.doorman.map((use) =>
       `doorman, looking at ${doormanUseText(use)}, asks ${doormanText(use.rules)}${use.observe && !use.rules.observe ? '; observed only' : ''}`),

@@ -1,7 +1,8 @@
 import type { ContentCheck, ContentRules } from '../content/contract.js'
+import { EACH, type PointerPattern } from '../json-pattern.js'
 import type { Limiter } from '../limits/contract.js'
 import type { OutcomeSign } from '../outcomes/contract.js'
-import { EACH, type PointerPattern, type PromptRule } from '../prompt/contract.js'
+import type { PromptRule } from '../prompt/contract.js'
 import { durationText } from './duration-text.js'
 
 /** What passes through a limiter, and of what: `40`, `100000 tokens`. */
@@ -18,7 +19,7 @@ function reserveText ({ maxTokens, includeUsage }: NonNullable<Limiter['tokens']
 export function countedText (
   { only, countStatus, after, tokens }: Pick<Limiter, 'only' | 'countStatus' | 'after' | 'tokens'>
 ): string {
-  const late = after === 'content' ? ', after content' : ''
+  const late = after !== 'head' ? ', after content' : ''
   if (tokens !== undefined) return `${reserveText(tokens)}${only === undefined ? '' : ` (${only})`}${late}`
   if (countStatus.length === 0) return `${only ?? 'all'}${late}`
   return `answers ${countStatus.join(', ')}${only === undefined ? '' : ` to ${only}`}${late}`
@@ -59,10 +60,11 @@ export function suspensionsText ({ suspensionsMs, reset }: ContentRules): string
 }
 
 /** Where prompts stand: `/text, the conversation at /messages, field prompt`. */
-export function promptText ({ texts, conversations, rest, fields }: PromptRule): string {
+export function promptText ({ texts, conversations, quotes, rest, fields }: PromptRule): string {
   return [
     ...texts.map(pointerText),
     ...conversations.map(({ list }) => `the conversation at ${pointerText(list)}`),
+    ...quotes.map((pointer) => `quotes at ${pointerText(pointer)}`),
     ...rest.map((pointer) => `instructions at ${pointerText(pointer)}`),
     ...fields.map((field) => `field ${field}`),
   ].join(', ')

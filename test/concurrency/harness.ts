@@ -5,7 +5,8 @@ import { createConcurrency, type ConcurrencyOptions } from '../../src/concurrenc
 import type { Lease, LeaseStore } from '../../src/concurrency/contract.js'
 import type { AnswerObserver, Exchange } from '../../src/exchange.js'
 import type { Identity } from '../../src/identity/contract.js'
-import type { ConcurrencyRule, Plan, Policy, ReleaseRule } from '../../src/policy/contract.js'
+import type { ConcurrencyRule, Policy, ReleaseRule } from '../../src/policy/contract.js'
+import type { Plan } from '../../src/policy/plan-contract.js'
 import { createMemoryLeases } from '../../src/stores/memory/leases.js'
 import { createScoresInProcess } from '../../src/stores/memory/scores.js'
 import type { Verdict } from '../../src/verdict/verdict.js'
@@ -73,8 +74,7 @@ export function exchangeOf (message: Message = {}): Exchange {
     decision: undefined,
     observed: [],
     isTrigger: true,
-    edits: [],
-    addedHeaders: [],
+    change: undefined,
   }
 }
 
