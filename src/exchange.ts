@@ -1,9 +1,19 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Identity } from './identity/contract.js'
 import type { Decision } from './limits/contract.js'
-import type { Plan, Policy } from './policy/contract.js'
+import type { Policy } from './policy/contract.js'
+import type { Plan } from './policy/plan-contract.js'
+import type { BodyChange } from './rewriting/contract.js'
 import type { Target } from './policy/target.js'
 import type { Verdict } from './verdict/verdict.js'
+
+/** A client's connection: whoever waits long on its behalf looks whether it is still there. */
+export interface ClientConnection {
+  /** It has left. */
+  readonly destroyed: boolean
+  once (event: 'close', listener: () => void): unknown
+  off (event: 'close', listener: () => void): unknown
+}
 
 /** One request on its way through the rooms. Made once, in `gateway/admit.ts`; rooms read it and write only what is marked. */
 export interface Exchange {
@@ -18,6 +28,7 @@ export interface Exchange {
   readonly rawHeaders: readonly string[]
   /** A WebSocket handshake. */
   readonly upgrade: boolean
+  readonly connection: ClientConnection
   /** The policy that was in force when the request came; it keeps it. */
   readonly policy: Policy
   /** What this policy asks of this request. */
@@ -36,10 +47,16 @@ export interface Exchange {
   form: Readonly<Record<string, string>> | undefined
   /** All texts of that form, or of a multipart one, by field; undefined where nothing looks for prompts. */
   fields: ReadonlyMap<string, readonly string[]> | undefined
+  /** The model that the body asks for, folded, where somebody is counted by it; empty: none. Written by the gateway. */
+  model: string
   /** Where the limiters stand, for the rate headers; undefined: none was asked. Written by the limits check. */
   decision: Decision | undefined
   /** Verdicts that observe mode recorded instead of enforcing. Written by the guard. */
   observed: Verdict[]
+  /** False: it passes uncounted and unchecked, since the route's `when` says that it costs nothing. Written by the gateway. */
+  isTrigger: boolean
+  /** What the backend gets otherwise than it came; undefined: nothing. Written by `noteEdits` and `tellBackend`. */
+  change: BodyChange | undefined
 }
 
 /** True for the exempt where the policy spares them the limits too. */

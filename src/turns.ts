@@ -3,11 +3,8 @@ const TURN_MS = 4
 
 export type Step = () => void
 
-/**
- * Work that comes in small steps from many places: each gets its step in order, and the event loop is never held longer
- * than a turn and one step.
- */
-export class Turns {
+/** Work that comes in small steps from many places: each gets its step in order. */
+class Turns {
   #waiting: Step[] = []
   #scheduled = false
 
@@ -16,6 +13,35 @@ export class Turns {
     if (this.#scheduled) return
     this.#scheduled = true
     setImmediate(this.#run)
+  }
+
+  /** Does a piece of work when its turn comes. Rejects with what it throws. */
+  run<T> (work: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.ask(() => {
+        try {
+          resolve(work())
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+
+  /** Takes steps one by one to their end; each `yield` ends one. Rejects with what they throw. */
+  finish<T> (steps: Iterator<unknown, T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const step = (): void => {
+        try {
+          const { done, value } = steps.next()
+          if (done === true) resolve(value)
+          else this.ask(step)
+        } catch (error) {
+          reject(error)
+        }
+      }
+      this.ask(step)
+    })
   }
 
   readonly #run = (): void => {
@@ -28,3 +54,9 @@ export class Turns {
     if (this.#scheduled) setImmediate(this.#run)
   }
 }
+
+/**
+ * Of the whole process: however many long bodies, prompts and WebSockets come together, the event loop is never held
+ * longer than a turn and one step.
+ */
+export const turns = new Turns()

@@ -3,17 +3,22 @@ import { randomUUID } from 'node:crypto'
 import type { AccountDirectory } from '../accounts/contract.js'
 import { createBanPlacer } from '../bans/bans.js'
 import type { Clock } from '../clock.js'
+import { createDeliveries } from '../deliveries/deliveries.js'
 import { createGateway, type Gateway } from '../gateway/gateway.js'
 import { createOpenExchanges } from '../gateway/open-exchanges.js'
 import { createRefusalLog } from '../gateway/refusal-log.js'
 import type { Rooms } from '../gateway/rooms.js'
 import { createAliasBook, createKnownKeys } from '../identity/identity.js'
+import { createRefund } from '../limits/limits.js'
 import type { Log } from '../log.js'
 import type { Policy } from '../policy/contract.js'
+import { createFailureReport } from '../store-failure.js'
+import { createTokenLedger } from '../tokens/tokens.js'
 import type { Journal } from '../violations/contract.js'
 import { createViolations } from '../violations/violations.js'
 import { drain } from './drain.js'
 import type { Foundation } from './foundation.js'
+import { openDoorman } from './open-doorman.js'
 import { createLateBans } from './late-bans.js'
 
 export interface PublicSideOptions {
@@ -46,7 +51,13 @@ export async function createPublicSide (options: PublicSideOptions): Promise<Pub
     help: 'Requests and WebSockets under way',
     read: () => rooms.open.size,
   })
-  return { gateway, drain: (graceMs) => drain(gateway, rooms.open, graceMs) }
+  return {
+    gateway,
+    drain: async (graceMs) => {
+      await drain(gateway, rooms.open, graceMs)
+      await rooms.doorman.close()
+    },
+  }
 }
 
 function createRooms ({ foundation, journal, accounts, clock, log }: PublicSideOptions): Rooms {
@@ -64,5 +75,18 @@ function createRooms ({ foundation, journal, accounts, clock, log }: PublicSideO
   const refusals = createRefusalLog(log, clock)
   const known = { accounts, addressUsers, knownKeys: createKnownKeys(clock), aliases: createAliasBook() }
   const stateful = { bans, counters, leases, suspensions, violations }
-  return { ...stateful, ...known, clock, log, metrics, open, refusals }
+  const doorman = openDoorman({ foundation, clock, log })
+  const settling = createSettling({ foundation, clock, log })
+  return { ...stateful, ...known, ...settling, doorman, clock, log, metrics, open, refusals }
+}
+
+/** Those who give back what a request was charged. */
+function createSettling (
+  { foundation: { metrics, stores }, clock, log }: Pick<PublicSideOptions, 'foundation' | 'clock' | 'log'>
+): Pick<Rooms, 'deliveries' | 'tokens'> {
+  const common = { store: stores.counters, clock, onStoreError: createFailureReport(log, clock) }
+  return {
+    deliveries: createDeliveries({ ...common, newId: randomUUID, refund: createRefund(common) }),
+    tokens: createTokenLedger({ ...common, metrics }),
+  }
 }

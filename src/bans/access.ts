@@ -14,7 +14,12 @@ export interface Access {
    * lists passes.
    */
   deniedSubject (identity: Identity): string | undefined
-  /** True without an allowlist; else when every verified user, or the group, is on it. Nobody is not on it. */
+  /** False: everybody may come. */
+  readonly hasAllowlist: boolean
+  /**
+   * True without an allowlist; else where there is a group, when it is on the list of groups, and where there is none,
+   * when every verified user is on that of users. Nobody is on it only where everybody is.
+   */
   isAllowed (identity: Identity): boolean
 }
 
@@ -25,7 +30,9 @@ export function createAccess (rules: AccessRules): Access {
   const isExemptUser = userMatcherOf(rules.exemptUsers)
   const isDeniedUser = userMatcherOf(rules.denyUsers)
   const isAllowedUser = userMatcherOf(rules.allowUsers)
-  const open = rules.allowUsers.size + rules.allowGroups.size === 0
+  const { allowUsers, allowGroups } = rules
+  const hasAllowlist = rules.allowRequired || allowUsers.size + allowGroups.size > 0
+  const isOpen = { users: allowUsers.has(EVERYBODY), groups: allowGroups.has(EVERYBODY) }
   return {
     isExempt: ({ user, client }) => (user !== undefined && isExemptUser(user)) || isExemptAddress(client.address),
     isExemptUser,
@@ -36,11 +43,16 @@ export function createAccess (rules: AccessRules): Access {
       }
       return isDeniedAddress(client.address) && !isExemptAddress(client.address) ? client.subject : undefined
     },
-    isAllowed: ({ users, group }) => open || (group !== undefined && rules.allowGroups.has(group)) ||
-      (users.length > 0 && users.every(isAllowedUser)),
+    hasAllowlist,
+    isAllowed: ({ users, group }) => {
+      if (!hasAllowlist) return true
+      if (group !== undefined) return isOpen.groups || allowGroups.has(group)
+      return isOpen.users || (users.length > 0 && users.every(isAllowedUser))
+    },
   }
 }
 
+const EVERYBODY = '*'
 const never = () => false
 
 /** By id as written, under either name, by verified e-mail in any case. An id may itself be an e-mail. */

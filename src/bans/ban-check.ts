@@ -1,7 +1,7 @@
 import type { Check, Exchange } from '../exchange.js'
 import { isUserSubject, type Identity } from '../identity/contract.js'
 import { isPerson } from '../identity/identity.js'
-import { BANNED_MESSAGE, type BanVerdict, type NotAllowedVerdict } from '../verdict/verdict.js'
+import { BANNED_MESSAGE, type BanVerdict } from '../verdict/verdict.js'
 import type { Access } from './access.js'
 import type { AddressUsers, Ban, BanBook, FindOptions } from './contract.js'
 
@@ -74,21 +74,5 @@ function denial (subject: string): BanVerdict {
     reason: 'denied',
     expiresAt: null,
     ofUser: isUserSubject(subject),
-  }
-}
-
-const NOT_ALLOWED: NotAllowedVerdict = { kind: 'not-allowed', rule: 'allow', status: 403, message: 'Not authorized' }
-
-export interface AllowCheckOptions {
-  /** What happens to requests of nobody: `pass` where people must be able to sign in, and the backend answers 401. */
-  readonly anonymous: 'pass' | 'refuse'
-}
-
-/** Lets in only who is on the allowlist, where there is one. */
-export function createAllowCheck (access: Access, { anonymous }: AllowCheckOptions): Check {
-  return ({ identity }) => {
-    if (access.isAllowed(identity)) return undefined
-    const nobody = identity.users.length === 0 && identity.group === undefined
-    return nobody && anonymous === 'pass' ? undefined : NOT_ALLOWED
   }
 }

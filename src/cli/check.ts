@@ -5,8 +5,10 @@ import type { Limiter, OnFailure } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
 import type { ConcurrencyRule, RouteEntry } from '../policy/contract.js'
 import { loadPolicy, type LoadedPolicy } from '../policy/load-policy.js'
+import { allowText, conditionLines, onceText } from './condition-text.js'
+import { doormanText, doormanUseText } from './doorman-text.js'
 import { durationText } from './duration-text.js'
-import { actionText, countedText, promptText, refusalText, signText, suspensionsText } from './rule-text.js'
+import { actionText, countedText, maxText, promptText, refusalText, signText, suspensionsText } from './rule-text.js'
 import { describeStore } from './store-text.js'
 import type { Terminal } from './terminal.js'
 
@@ -34,10 +36,13 @@ function describePolicy ({ config, policy }: LoadedPolicy): string {
     ? `every ${bans.interval} points (${bans.scope}), for ${durationText(bans.durationMs)}`
     : 'off'
   const ttl = bans.scoreTtlMs === null ? 'scores never run out' : `scores run out after ${durationText(bans.scoreTtlMs)}`
+  const allowed = allowText(policy.access)
   return [
     `preset ${policy.preset}, mode ${policy.mode}, upstream ${policy.upstream.url || 'none (the demo backend)'}`,
     describeStore(store, onFailure),
     `bans: ${ban}; ${ttl}`,
+    ...allowed === undefined ? [] : [`allowed: ${allowed}`],
+    ...policy.doorman === undefined ? [] : [`doorman: ${doormanText(policy.doorman)}`],
     '',
     limiterTable([...policy.limiters.values()], usual),
     contentTable([...policy.content.values()]),
@@ -53,7 +58,7 @@ function limiterTable (limiters: readonly Limiter[], usual: OnFailure | undefine
   const failure = failureColumn(limiters, usual)
   const head = ['limiter', 'key', 'max', 'window', 'algorithm', 'violation', 'score', 'counts', 'refusal', ...failure.head]
   return tableOf(head, limiters.map((one) => [
-    one.name, one.key.join('+'), String(one.max), durationText(one.windowMs), one.algorithm + (one.observe ? ' (observe)' : ''),
+    one.name, one.key.join('+'), maxText(one), durationText(one.windowMs), one.algorithm + (one.observe ? ' (observe)' : ''),
     one.violation ?? '–', one.violation === undefined ? '–' : String(one.score), countedText(one), refusalText(one),
     ...failure.cell(one),
   ]))
@@ -101,18 +106,27 @@ function routeTable (routes: readonly RouteEntry[]): string {
     [
       ...one.browserOnly === 'off' ? [] : [`browser (${one.browserOnly})`],
       ...one.limiters.map(({ name }) => name),
+      ...one.tokens === undefined ? [] : [`tokens and model as ${one.tokens.places.name}`],
       ...one.forgiveMs === 0 ? [] : [`forgives one repeated GET within ${durationText(one.forgiveMs)}`],
       ...one.content === undefined || one.prompt === undefined
         ? []
         : [`content ${one.content.name} (${promptText(one.prompt)})`],
+      ...one.doorman === undefined ? [] : [`doorman (${doormanUseText(one.doorman)})`],
       ...one.inspectsFrames ? ['each frame by itself'] : [],
       ...one.concurrency === undefined ? [] : [`concurrency ${one.concurrency.name}`],
       ...one.outcomes.map(({ name }) => `outcome ${name}`),
       ...one.account === undefined ? [] : ['banned accounts by e-mail'],
       ...one.identity.length === 0 ? [] : ['credentials of its own'],
-    ].join(', '),
+    ].join(', ') + deliveryText(one),
     one.reply,
   ]))
+}
+
+/** Lines of their own, since there may be many. */
+function deliveryText ({ when, once }: RouteEntry): string {
+  const lines = when === undefined ? [] : conditionLines(when.conditions)
+  if (once !== undefined) lines.push(onceText(once))
+  return lines.map((line) => `\n${line}`).join('')
 }
 
 function tableOf (head: string[], rows: string[][]): string {

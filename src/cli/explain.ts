@@ -1,15 +1,19 @@
 import type { Command } from 'commander'
 import type { InspectionRule } from '../content/contract.js'
+import type { IdentitySource } from '../identity/contract.js'
 import type { Limiter, OnFailure } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
-import type { ConcurrencyRule, Plan, Policy, RouteEntry } from '../policy/contract.js'
+import type { ConcurrencyRule, Policy, RouteEntry } from '../policy/contract.js'
+import type { Plan } from '../policy/plan-contract.js'
 import { loadPolicy, type LoadedPolicy } from '../policy/load-policy.js'
-import { createPlanner } from '../policy/plan.js'
+import { createPlanner, NO_PARTS } from '../policy/plan.js'
 import { createRouteTable } from '../policy/route-table.js'
 import { silencesAnybody, suspendsAnybody } from '../policy/suspending.js'
 import { parseTarget } from '../policy/target.js'
+import { allowText, conditionLines, onceText } from './condition-text.js'
+import { doormanText, doormanUseText } from './doorman-text.js'
 import { durationText } from './duration-text.js'
-import { actionText, countedText, promptText, refusalText, signText, suspensionsText } from './rule-text.js'
+import { actionText, countedText, maxText, promptText, refusalText, signText, suspensionsText } from './rule-text.js'
 import type { Terminal } from './terminal.js'
 
 const MALFORMED = 'This target is malformed: it is answered 400.\n'
@@ -33,8 +37,7 @@ export function explain ({ config, policy }: LoadedPolicy, method: string, path:
   const readings = target === undefined ? undefined : table.explain(method, target.path)
   const matched = target === undefined ? undefined : table.match(method, target.path)
   if (readings === undefined || matched === undefined) return MALFORMED
-  const nothing = { headChecks: [], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [], frameChecks: [] }
-  const planner = createPlanner(policy, () => nothing)
+  const planner = createPlanner(policy, () => NO_PARTS)
   const plan = planner.planOf(matched.entries)
   const lines = [
     `${method} ${path}`,
@@ -52,28 +55,39 @@ export function explain ({ config, policy }: LoadedPolicy, method: string, path:
 
 function checksOf (policy: Policy, plan: Plan, isRedis: boolean): string[] {
   const { bans, access } = policy
+  const allowed = allowText(access)
   const failureText = ({ onFailure }: { onFailure: OnFailure }) => isRedis ? `; without Redis ${onFailure}` : ''
   const limiter = (one: Limiter) => `${limiterText(one)}${failureText(one)}`
   if (policy.mode === 'off') return ['forward to the backend (mode off: nothing is checked)']
   return [
+    ...secretTexts([...policy.identity, ...plan.identity]),
     `ban or deny of user or address${bans.enabled ? '' : ' (automatic bans are off: only manual ones hold)'}`,
-    ...access.allowUsers.size + access.allowGroups.size > 0 ? ['allowlist'] : [],
+    ...allowed === undefined ? [] : [`allowlist: ${allowed}`],
     ...plan.identity.length === 0 ? [] : ['who it is, by credentials of this route alone'],
     ...suspendsAnybody(policy) && silencesAnybody(plan) ? ['suspension: who is suspended is told so, and nothing is counted'] : [],
     ...plan.browser === undefined
       ? []
       : [`browser only (${plan.browser.level}), violation ${policy.browser.violation}, score ${policy.browser.score}`],
+    ...plan.once === undefined ? [] : [onceText(plan.once)],
+    ...plan.when === undefined ? [] : [`limits, content and doorman only ${conditionLines(plan.when.conditions).join(', ')}`],
     ...plan.limiters.filter(({ after }) => after === 'head').map(limiter),
     ...plan.forgiveMs === 0
       ? []
       : [`forgiven: a GET of the same address and path within ${durationText(plan.forgiveMs)} of the last counted one`],
     ...plan.accounts.map(({ email }) => `ban of the account that the e-mail at /${email.join('/')} names`),
     ...plan.inspections.flatMap(inspectionTexts),
-    ...plan.limiters.filter(({ after }) => after === 'content').map(limiter),
+    ...plan.limiters.filter(({ after }) => after !== 'head').map(limiter),
     ...plan.concurrency.map((rule) => `${concurrencyText(rule)}${failureText(rule)}`),
+    ...plan.doorman.map((use) =>
+      `doorman, looking at ${doormanUseText(use)}, asks ${doormanText(use.rules)}${use.observe && !use.rules.observe ? '; observed only' : ''}`),
     'forward to the backend',
     ...plan.outcomes.map(outcomeText),
   ]
+}
+
+function secretTexts (sources: readonly IdentitySource[]): string[] {
+  const names = sources.flatMap(({ secretHeader }) => secretHeader?.required === true ? [secretHeader.name] : [])
+  return [...new Set(names)].map((name) => `secret in the header ${name}: without it 401, before the body`)
 }
 
 function inspectionTexts ({ prompt, content }: InspectionRule): string[] {
@@ -86,9 +100,9 @@ function inspectionTexts ({ prompt, content }: InspectionRule): string[] {
 }
 
 function limiterText (limiter: Limiter): string {
-  const { name, max, windowMs, key, algorithm, violation, score, observe } = limiter
+  const { name, windowMs, key, algorithm, violation, score, observe } = limiter
   const price = violation === undefined ? 'no violation' : `violation ${violation}, score ${score}`
-  return `limiter ${name}: ${max} per ${durationText(windowMs)} by ${key.join('+')} (${algorithm}), counting ${countedText(limiter)}; ` +
+  return `limiter ${name}: ${maxText(limiter)} per ${durationText(windowMs)} by ${key.join('+')} (${algorithm}), counting ${countedText(limiter)}; ` +
     `${price}; refused with ${refusalText(limiter)}${observe ? '; observed only' : ''}`
 }
 

@@ -1,12 +1,11 @@
-import { subjectOf, type Identity } from '../identity/contract.js'
-import type { LimiterKey } from '../limits/contract.js'
+import { subjectOf, type Identity, type SubjectKind } from '../identity/contract.js'
 import type { ConcurrencyRule } from '../policy/contract.js'
 
 /**
  * Whom a message's slot is counted for: `user:42`, `ip:203.0.113.9`, `global`, `ip:…+user:…`.
  * Undefined when a part is not known (no verified user): then there is nobody to count for and the rule does not apply.
  */
-export function holderOf (key: readonly LimiterKey[], identity: Identity): string | undefined {
+export function holderOf (key: readonly SubjectKind[], identity: Identity): string | undefined {
   const parts: string[] = []
   for (const part of key) {
     const subject = subjectOf(part, identity)

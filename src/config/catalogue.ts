@@ -84,9 +84,3 @@ export const catalogue: ReadonlyMap<string, VariableRule> = new Map([
 
 /** Names that look like a secret though the catalogue does not know them. */
 export const secretName = /(?:SECRET|TOKEN|PASSWORD|PASSWD|KEY)$/
-
-/** What is set for nothing today. Said at start. */
-export const notYet: ReadonlyMap<string, string> = new Map([
-  ['TELEGRAM_WEBHOOK_SECRET', 'this version has no telegram-bot preset'],
-  ['DOORMAN_BASE_URL', 'this version has no doorman'],
-])

@@ -23,7 +23,7 @@ import type { ShownVariable } from './shown-variables.js'
 import { readStores } from './store-settings.js'
 import { warnOfStores } from './store-warnings.js'
 import type { Tree } from './tree.js'
-import { createVariables, warnOfVariables } from './variables.js'
+import { createVariables, warnOfNames } from './variables.js'
 import type { Variables } from './variables.js'
 
 export { ConfigErrors, formatMistake, nearest } from './mistake.js'
@@ -43,7 +43,7 @@ export interface LoadOptions {
   readonly review?: (config: LoadedConfig) => readonly Mistake[]
 }
 
-export interface LoadedConfig extends Pick<Pointers, 'positionOf' | 'mistake'> {
+export interface LoadedConfig extends Pick<Pointers, 'positionOf' | 'unsetAt' | 'mistake'> {
   readonly settings: Settings
   /**
    * Policy file over preset over defaults, `preset` being the one in use and `upstream.tls.ca` the certificates
@@ -87,11 +87,12 @@ export async function loadConfig (options: LoadOptions): Promise<LoadedConfig> {
   const document = Object.freeze({ ...authorities.document, preset })
   const store = await readStores(document.store, { variables, cwd, at, findings })
   const upstreamGiven = document.upstream?.url !== undefined
-  warnings.push(...chat.warnings, ...warnOfVariables(variables, namesIn(env, dotenv)))
+  warnings.push(...chat.warnings, ...warnOfNames(namesIn(env, dotenv)))
   const config: LoadedConfig = Object.freeze({
     settings: Object.freeze({ ...readSettings(variables, cwd), store, preset, policyFile, upstreamGiven }),
     document,
     positionOf: at.positionOf,
+    unsetAt: at.unsetAt,
     mistake: at.mistake,
     warnings: [...warnings, ...warnOfStores(store, { policy: layers.policy, document, variables })],
     watchFiles: [policyFile ?? resolve(cwd, DEFAULT_POLICY), ...chat.files, ...authorities.files],

@@ -54,6 +54,7 @@ export const PromptPart = Type.Object({
     user: Type.Optional(List({ description: 'Roles of the person' })),
     text: List({ description: 'JSON pointers within a message: what is said' }),
   }, Strict))),
+  quotes: Type.Optional(List({ description: 'JSON pointers to what the newest message points at: quoted, replied to, forwarded' })),
   rest: Type.Optional(List({ description: 'JSON pointers to instructions; only the scope all looks at them' })),
   fields: Type.Optional(List({ description: 'Names of fields of a form' })),
 }, Strict)
@@ -61,6 +62,8 @@ export const PromptPart = Type.Object({
 /** Of a limiter. */
 export const OnExceed = Type.Object({
   suspend: Type.Optional(Duration({ minimum: 1, description: 'A refusal silences the subject for so long' })),
+  drop: Type.Optional(oneOf('silent')),
+  warnEvery: Type.Optional(Duration({ minimum: 0, description: 'Of drop: one refusal in so long is told; 0 = none' })),
   message: Type.Optional(Text({ description: 'With {minutes}: time left, rounded up' })),
 }, Strict)
 

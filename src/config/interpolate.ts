@@ -4,7 +4,7 @@ const nameAt = /[A-Za-z_][A-Za-z0-9_]*/y
 /** A scalar with its placeholders filled in. */
 export type Filled<V> =
   | { readonly outcome: 'text', readonly text: string, readonly used: readonly V[] }
-  /** A variable without default is unset: as if the key had not been written. */
+  /** A variable is unset, and its default is empty or there is none: as if the key had not been written. */
   | { readonly outcome: 'absent', readonly variable: string | undefined }
   | { readonly outcome: 'malformed' }
 
@@ -58,7 +58,8 @@ function readPlaceholder<V extends { readonly text: string }> (scan: Scan<V>): P
   scan.depth--
   const variable = scan.lookup(name)
   if (variable !== undefined) return { text: variable.text, unset: undefined, used: [variable] }
-  return fallback ?? { text: undefined, unset: name, used: [] }
+  if (fallback === undefined) return { text: undefined, unset: name, used: [] }
+  return fallback.text === '' ? { ...fallback, unset: name } : fallback
 }
 
 function append<V> (piece: Piece<V>, text: string | undefined): void {

@@ -3,9 +3,10 @@
  * there, and whose `kind` tells `decode.ts` how to read it: every kind also takes a `${VAR:-default}` string.
  */
 import Type from 'typebox'
+import type { JsonValue } from '../json-value.js'
 
 export type Kind =
-  | 'text' | 'secret' | 'switch' | 'count' | 'number' | 'duration' | 'size' | 'list' | 'pattern'
+  | 'text' | 'secret' | 'switch' | 'count' | 'number' | 'duration' | 'size' | 'list' | 'pattern' | 'value'
 
 interface KindOptions { readonly description?: string, readonly minimum?: number, readonly maximum?: number }
 
@@ -41,5 +42,7 @@ export const Size = (options?: KindOptions) => kind<number>('size', [{ type: 'in
 /** A list of texts, or one text with commas between. */
 export const List = (options?: KindOptions) =>
   kind<string[]>('list', [{ type: 'array', items: { type: ['string', 'number'] } }, text, { type: 'number' }], options)
+/** Whatever JSON can hold, lists and maps included. */
+export const AnyValue = (options?: KindOptions) => kind<JsonValue>('value', [{}], options)
 /** A regular expression that runs in linear time (RE2 syntax). */
 export const Pattern = (options?: KindOptions) => kind<string>('pattern', [text], options)

@@ -1,4 +1,4 @@
-import type { Told } from './decode.js'
+import type { Told } from './decode-mistakes.js'
 
 const HOST = String.raw`(?:\[[\da-f:.]+\]|[^\s/?#@:,[\]]+)`
 const OPTIONS = 'an address with options that the MongoDB driver knows'

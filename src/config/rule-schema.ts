@@ -3,11 +3,14 @@ import Type from 'typebox'
 import { Mode, oneOf, OnFailure, Strict } from './choices.js'
 import { OnExceed } from './content-schema.js'
 import { Count, Duration, List, Number_, Switch, Text } from './kinds.js'
+import { ReservePart, Unit } from './tokens-schema.js'
 
 export const LimiterEntry = Type.Object({
   enabled: Type.Optional(Switch()),
-  key: Type.Optional(List({ description: 'ip, user, group, global, or several of them' })),
-  max: Type.Optional(Count({ description: 'Requests that pass per window; 0 = nothing passes' })),
+  key: Type.Optional(List({ description: 'ip, user, group, global, model, or several of them' })),
+  max: Type.Optional(Count({ description: 'Requests, or tokens, that pass per window; 0 = nothing passes' })),
+  unit: Type.Optional(oneOf(...Unit)),
+  reserve: Type.Optional(ReservePart),
   window: Type.Optional(Duration({ minimum: 1 })),
   algorithm: Type.Optional(oneOf('fixed-window', 'sliding-window', 'gcra')),
   burst: Type.Optional(Count({ minimum: 1 })),

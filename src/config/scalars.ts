@@ -34,6 +34,7 @@ const sizes: Readonly<Record<string, number>> = {
 export function readScalar (rule: Rule, raw: Raw): Reading {
   switch (rule.kind) {
     case 'text': return typeof raw.value === 'string' ? { value: raw.text } : wrong(rule)
+    case 'value': return { value: raw.value }
     case 'secret': return typeof raw.value === 'boolean' ? wrong(rule) : { value: raw.text }
     case 'pattern': return typeof raw.value === 'string' && isPattern(raw.text) ? { value: raw.text } : wrong(rule)
     case 'list': return typeof raw.value === 'boolean' ? wrong(rule) : { value: splitList(raw.text) }
@@ -48,7 +49,8 @@ export function readScalar (rule: Rule, raw: Raw): Reading {
 
 /** A number or a switch of which an inline comment or quotes are all there is: `LOGIN_MAX=  # the default`. */
 export function isEmpty ({ kind }: Rule, raw: Raw): boolean {
-  return kind !== 'text' && kind !== 'secret' && kind !== 'pattern' && kind !== 'list' && cleaned(raw) === ''
+  return kind !== 'text' && kind !== 'secret' && kind !== 'pattern' && kind !== 'list' &&
+    kind !== 'value' && cleaned(raw) === ''
 }
 
 /** What may stand here, in words. */
@@ -56,6 +58,7 @@ export function expectedOf (rule: Rule): string {
   if (rule.expected !== undefined) return rule.expected
   switch (rule.kind) {
     case 'text': return 'text'
+    case 'value': return 'any value'
     case 'secret': return 'a secret'
     case 'pattern': return 'a regular expression in RE2 syntax'
     case 'list': return 'a list of texts'

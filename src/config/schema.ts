@@ -4,9 +4,12 @@
  */
 import Type, { type Static } from 'typebox'
 import { Dialect, Mode, oneOf, OnFailure, Strict } from './choices.js'
+import { GroupPlaces, OncePart, WhenPart } from './condition-schema.js'
 import { CheshireCatPart, ContentEntry, PromptPart } from './content-schema.js'
+import { DoormanPart } from './doorman-schema.js'
 import { Count, Duration, List, Number_, Pattern, Secret, Size, Switch, Text } from './kinds.js'
 import { ConcurrencyEntry, LimiterEntry, OutcomeEntry } from './rule-schema.js'
+import { TokensEntry } from './tokens-schema.js'
 
 const UpstreamPart = Type.Object({
   url: Type.Optional(Text({ description: 'Where the backend listens: http://, https:// or unix:/path/to.sock' })),
@@ -45,15 +48,30 @@ const IdentitySource = Type.Object({
   jwt: Type.Optional(Jwt),
   apiKey: Type.Optional(Type.Object({ pattern: Type.Optional(Pattern()) }, Strict)),
   trustedPeers: Type.Optional(List()),
-  secretHeader: Type.Optional(Type.Object({ name: Text(), value: Secret() }, Strict)),
+  secretHeader: Type.Optional(Type.Object({
+    name: Text(),
+    value: Secret(),
+    required: Type.Optional(Switch({ description: 'Without it a request is answered 401 and goes nowhere' })),
+  }, Strict)),
   guest: Type.Optional(Switch({ description: 'With from: address. Who is nobody else is the guest of his address' })),
-  group: Type.Optional(List()),
+  group: Type.Optional(GroupPlaces),
   alias: Type.Optional(Type.Object({
     from: List({ description: 'header:NAME[:bearer], cookie:NAME, query:NAME, path:NAME' }), jwt: Jwt,
   }, { ...Strict, description: 'Another name of the same person, in the same request; he is known by it' })),
 }, Strict)
 
 const Subjects = { users: Type.Optional(List()), addresses: Type.Optional(List()) }
+
+const AllowPart = Type.Object({
+  users: Type.Optional(List({ description: 'Ids or e-mails; * = everybody' })),
+  groups: Type.Optional(List({ description: 'Ids; * = every group' })),
+  required: Type.Optional(Switch({ description: 'true: an empty list lets nobody in; false: two empty lists are no allowlist' })),
+  notice: Type.Optional(Type.Object({
+    message: Text(),
+    every: Type.Optional(Duration({ minimum: 1000 })),
+    chat: Type.Optional(List({ description: 'JSON pointers into the body, to whatever names the chat that would read it' })),
+  }, { ...Strict, description: 'Told at most so often in a chat; in between the refusal is silent where it can be' })),
+}, Strict)
 
 const StorePart = Type.Object({
   url: Type.Optional(Secret({
@@ -105,6 +123,11 @@ export const RouteEntry = Type.Object({
   login: Type.Optional(Switch({ description: 'A sign-in navigation: refusals redirect to DOMAIN_CLIENT' })),
   prompt: Type.Optional(PromptPart),
   content: Type.Optional(Text({ description: 'Name of the content rules for what is said here' })),
+  doorman: Type.Optional(Switch({ description: 'The doorman is asked what sort of message it is, where the policy has him' })),
+  conversation: Type.Optional(List({ description: 'JSON pointers to what names the conversation, for the doorman\'s memory' })),
+  when: Type.Optional(WhenPart),
+  once: Type.Optional(OncePart),
+  tokens: Type.Optional(Text({ description: 'Name in tokens: how limiters of tokens, or by model, read this route' })),
   frames: Type.Optional(oneOf('inspect', 'pass')),
   reply: Type.Optional(Dialect),
   mode: Type.Optional(Mode),
@@ -117,7 +140,7 @@ export const PolicyFile = Type.Object({
   upstream: Type.Optional(UpstreamPart),
   client: Type.Optional(ClientPart),
   identity: Type.Optional(Type.Array(IdentitySource)),
-  allow: Type.Optional(Type.Object({ users: Type.Optional(List()), groups: Type.Optional(List()) }, Strict)),
+  allow: Type.Optional(AllowPart),
   exempt: Type.Optional(Type.Object({
     ...Subjects,
     skipLimits: Type.Optional(Switch()),
@@ -128,9 +151,11 @@ export const PolicyFile = Type.Object({
   violations: Type.Optional(Type.Record(Type.String(), Type.Object({ score: Number_() }, Strict))),
   bans: Type.Optional(BansPart),
   limiters: Type.Optional(Type.Record(Type.String(), LimiterEntry)),
+  tokens: Type.Optional(Type.Record(Type.String(), TokensEntry)),
   outcomes: Type.Optional(Type.Record(Type.String(), OutcomeEntry)),
   concurrency: Type.Optional(Type.Record(Type.String(), ConcurrencyEntry)),
   content: Type.Optional(Type.Record(Type.String(), ContentEntry)),
+  doorman: Type.Optional(DoormanPart),
   cheshireCat: Type.Optional(CheshireCatPart),
   limits: Type.Optional(Type.Object({
     maxInspectedBody: Type.Optional(Size()),

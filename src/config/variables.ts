@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { catalogue, notYet, secretName } from './catalogue.js'
+import { catalogue, secretName } from './catalogue.js'
 import type { DotenvEntry } from './dotenv.js'
 import { nearest, show } from './mistake.js'
 import type { Mistake, Place } from './mistake.js'
@@ -123,16 +123,9 @@ function readSecretFile (pointer: Origin, cwd: string, mistakes: Mistake[]): Ori
   return undefined
 }
 
-/** What is set for nothing: presets of later versions, and names that are probably misspelt. */
-export function warnOfVariables (variables: Variables, names: Iterable<string>): string[] {
-  const useless = [...notYet].filter(([name]) => {
-    const value = variables.get(name)?.value
-    return value !== undefined && value !== false
-  })
-  return [
-    ...useless.map(([name, why]) => `${name} is set, but ${why}`),
-    ...[...names].flatMap(warnOfName),
-  ]
+/** Says which names are probably misspelt. */
+export function warnOfNames (names: Iterable<string>): string[] {
+  return [...names].flatMap(warnOfName)
 }
 
 /** Only long names, one or two letters off: the chat app has hundreds of variables that are none of ours. */

@@ -1,5 +1,5 @@
 import type { Prompt } from '../prompt/contract.js'
-import { Turns } from '../turns.js'
+import { turns } from '../turns.js'
 import { inspect, MOST_INSPECTED, unitsIn, type Hit, type Inspection } from './content.js'
 import type { ContentCheck, ContentRules, Finding, InspectedPrompt, Normalisation } from './contract.js'
 import { plainly } from './inspect-prompt.js'
@@ -13,26 +13,11 @@ const READERS: ReadonlySet<ContentCheck['kind']> = new Set(['keywords', 'pattern
 
 type Steps<T> = Generator<undefined, T>
 
-/** Of the whole process: however many long prompts come together, none holds it up longer than one does. */
-const turns = new Turns()
-
 /** What `inspect` says, at once of a short prompt; of a long one reading by reading, while others have their turns. */
 export function inspectInTurns (prompt: Prompt, rules: ContentRules): Inspection | Promise<Inspection> {
   const units = unitsIn(prompt)
   if (units <= MOST_AT_ONCE || units > MOST_INSPECTED) return inspect(prompt, rules)
-  const steps = inspection(prompt, rules)
-  return new Promise((resolve, reject) => {
-    const step = (): void => {
-      try {
-        const { done, value } = steps.next()
-        if (done === true) resolve(value)
-        else turns.ask(step)
-      } catch (error) {
-        reject(error)
-      }
-    }
-    turns.ask(step)
-  })
+  return turns.finish(inspection(prompt, rules))
 }
 
 function * inspection (prompt: Prompt, { checks, normalise }: ContentRules): Steps<Inspection> {

@@ -6,6 +6,8 @@ export interface OwnFileOptions<T> {
   readonly path: string
   /** Makes sense of the file's JSON; throws when it is not of our making. */
   parse (content: unknown): T
+  /** What its text says, where that is not one JSON value; throws likewise. */
+  decode? (text: string): unknown
   readonly clock: Clock
   readonly log: Log
 }
@@ -14,11 +16,13 @@ export interface OwnFileOptions<T> {
  * Reads a file of ours; undefined when there is none. A file of that name that we cannot have written, or that is
  * damaged, is never overwritten: it is set aside, said, and the start goes on without it.
  */
-export async function readOwnFile<T> ({ path, parse, clock, log }: OwnFileOptions<T>): Promise<T | undefined> {
+export async function readOwnFile<T> (
+  { path, parse, decode = JSON.parse, clock, log }: OwnFileOptions<T>
+): Promise<T | undefined> {
   const text = await readIfThere(path)
   if (text === undefined) return undefined
   try {
-    return parse(JSON.parse(text))
+    return parse(decode(text))
   } catch (error) {
     await setAside(path, { why: (error as Error).message, clock, log })
     return undefined

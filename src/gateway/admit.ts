@@ -4,7 +4,8 @@ import type { Clock } from '../clock.js'
 import type { FaultCode } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import type { Identity, IdentityRequest } from '../identity/contract.js'
-import type { MatchResult, Plan } from '../policy/contract.js'
+import type { MatchResult } from '../policy/contract.js'
+import type { Plan } from '../policy/plan-contract.js'
 import { parseTarget, type Target } from '../policy/target.js'
 import { hasSeveralHosts } from '../upstream/upstream.js'
 import type { Runtime } from './runtime.js'
@@ -77,6 +78,7 @@ function makeExchange (request: IncomingMessage, known: Known): Exchange {
     headers: request.headers,
     rawHeaders: request.rawHeaders,
     upgrade,
+    connection: request.socket,
     policy: runtime.policy,
     plan,
     identity,
@@ -86,8 +88,11 @@ function makeExchange (request: IncomingMessage, known: Known): Exchange {
     json: undefined,
     form: undefined,
     fields: undefined,
+    model: '',
     decision: undefined,
     observed: [],
+    isTrigger: true,
+    change: undefined,
   }
 }
 

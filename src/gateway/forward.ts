@@ -4,8 +4,9 @@ import type { AnswerObserver, Exchange } from '../exchange.js'
 import { rateHeaders } from '../limits/rate-headers.js'
 import { faultVerdict } from '../replies/replies.js'
 import type { ForwardOptions } from '../upstream/contract.js'
-import { prepareOutbound } from '../upstream/upstream.js'
+import { digestsIn, prepareOutbound } from '../upstream/upstream.js'
 import { identityRequest } from './admit.js'
+import type { EditedBody } from './edit-body.js'
 import { createFrameLine, type FrameLine } from './frames.js'
 import { refuse } from './refuse.js'
 import type { Rooms } from './rooms.js'
@@ -15,6 +16,8 @@ export interface Parties {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly handshake: { readonly socket: Socket, readonly head: Buffer } | undefined
+  /** What became of the body; undefined: it goes on as it came. */
+  readonly edited: EditedBody | undefined
   readonly runtime: Runtime
   readonly rooms: Rooms
   /** The runtime in force whenever it is asked. */
@@ -23,7 +26,8 @@ export interface Parties {
 
 /** Hands an admitted request to the backend, with everybody who wants to learn from its answer. */
 export function forward (exchange: Exchange, parties: Parties): void {
-  const { request, response, handshake, runtime } = parties
+  const { request, response, handshake, edited, runtime, rooms } = parties
+  if (edited !== undefined) tellDigests(exchange, rooms)
   const line = handshake !== undefined && exchange.plan.frames ? createFrameLine(exchange, parties) : undefined
   const options: ForwardOptions = {
     outbound: prepareOutbound({
@@ -32,7 +36,9 @@ export function forward (exchange: Exchange, parties: Parties): void {
       rawHeaders: exchange.rawHeaders,
       client: exchange.identity.client,
       requestId: exchange.id,
-      body: exchange.body,
+      body: edited?.bytes ?? exchange.body,
+      edited,
+      added: exchange.change?.headers,
       rules: runtime.outbound,
     }),
     ownHeaders: [['X-Request-Id', exchange.id], ...rateHeaders(exchange.decision)],
@@ -46,6 +52,12 @@ export function forward (exchange: Exchange, parties: Parties): void {
     response.detachSocket(request.socket)
     runtime.forwarder.upgrade(request, handshake.socket, handshake.head, options)
   }
+}
+
+/** Who checks them would find them wrong; who demands them will miss them. */
+function tellDigests ({ id, rawHeaders }: Exchange, rooms: Rooms): void {
+  const digests = digestsIn(rawHeaders)
+  if (digests.length > 0) rooms.log.warn({ requestId: id, digests }, 'the body was edited: the digests of the old one are left out')
 }
 
 function observersOf (exchange: Exchange, parties: Parties, line: FrameLine | undefined): AnswerObserver[] {

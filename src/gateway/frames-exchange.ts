@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Exchange } from '../exchange.js'
-import type { Plan } from '../policy/contract.js'
+import type { Plan } from '../policy/plan-contract.js'
 import type { Runtime } from './runtime.js'
 
 /** How a policy stands to this WebSocket. */
@@ -37,7 +37,10 @@ export function exchangeOf (handshake: Exchange, { runtime, plan, params, exempt
     json: undefined,
     form: undefined,
     fields: undefined,
+    model: '',
     decision: undefined,
     observed: [],
+    isTrigger: true,
+    change: undefined,
   }
 }

@@ -5,6 +5,7 @@ import type { Exchange } from '../exchange.js'
 import { faultVerdict, renderFrames } from '../replies/replies.js'
 import type { Closing, Inspection, FrameCheck, Refused } from '../upstream/frame-contract.js'
 import { BANNED_MESSAGE, type Verdict } from '../verdict/verdict.js'
+import { editMessage } from './edit-body.js'
 import { exchangeOf, standingOf } from './frames-exchange.js'
 import { runChecks } from './guard.js'
 import type { CloseReason } from './open-exchanges.js'
@@ -64,13 +65,14 @@ function createFrameCheck (handshake: Exchange, { runtime, current, rooms }: Fra
   return (message) => {
     const inForce = current()
     if (standing.runtime !== inForce) standing = standingOf(handshake, inForce)
-    if (!standing.plan.frames) return undefined
+    if (standing.plan.frameReading === 'none') return undefined
     const exchange = exchangeOf(handshake, standing, { data: message.data, receivedAt: rooms.clock() })
-    const failed = (error: unknown): Refused => fail(exchange, error, rooms)
+    const parties = { held: standing.runtime.held, rooms }
+    const failed = (error: unknown): Refused => fail(exchange, error, parties)
     try {
       const verdict = chain(readMessage(message), (reading) => check(exchange, reading))
-      if (!(verdict instanceof Promise)) return settle(exchange, verdict, rooms)
-      return verdict.then((late) => settle(exchange, late, rooms)).catch(failed)
+      const judged = chain(verdict, (known) => settle(exchange, known, parties) ?? editMessage(exchange, message))
+      return judged instanceof Promise ? judged.catch(failed) : judged
     } catch (error) {
       return failed(error)
     }
@@ -81,7 +83,7 @@ function createFrameCheck (handshake: Exchange, { runtime, current, rooms }: Fra
 function check (exchange: Exchange, reading: MessageReading): ReturnType<typeof runChecks> {
   const { plan } = exchange
   if (reading.fault === undefined) exchange.json = reading.json
-  else if ((plan.frames?.inspections.length ?? 0) > 0) {
+  else if (plan.frameReading === 'strict') {
     const fault = faultVerdict(reading.fault)
     if (plan.mode === 'enforce') return chain(runChecks(plan.frameChecks, exchange), (verdict) => verdict ?? fault)
     exchange.observed.push(fault)
@@ -90,11 +92,17 @@ function check (exchange: Exchange, reading: MessageReading): ReturnType<typeof 
   return runChecks(plan.frameChecks, exchange)
 }
 
-function settle (exchange: Exchange, verdict: Verdict | undefined, rooms: Rooms): Refused | undefined {
+/** Of the runtime by which a message is checked. */
+interface MessageParties extends Pick<Runtime, 'held'> { readonly rooms: Rooms }
+
+function settle (
+  exchange: Exchange, verdict: Verdict | undefined, { held, rooms }: MessageParties
+): Refused | undefined {
   const { plan, receivedAt } = exchange
   rooms.metrics.request({ route: plan.label, verdict: verdict?.kind ?? 'forwarded', mode: plan.mode },
     rooms.clock() - receivedAt)
   if (verdict !== undefined) {
+    held.refused(exchange, verdict)
     rooms.refusals.refused(exchange, verdict)
     return refusalOf(exchange, verdict)
   }
@@ -111,8 +119,9 @@ function refusalOf (exchange: Exchange, verdict: Verdict): Refused {
 }
 
 /** A defect of ours costs the one message that met it. */
-function fail (exchange: Exchange, error: unknown, rooms: Rooms): Refused {
+function fail (exchange: Exchange, error: unknown, { held, rooms }: MessageParties): Refused {
   tellDefect(rooms, exchange, error)
+  held.gone(exchange)
   return refusalOf(exchange, faultVerdict('INTERNAL'))
 }
 

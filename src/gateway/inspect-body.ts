@@ -1,12 +1,11 @@
 import type { FaultCode } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import { beginsLikeJson, readInspectedBody } from '../prompt/prompt.js'
-import { codingsOf, decodeWholeAside, type Coding } from '../tap/content-coding.js'
+import { plainBody } from './body-text.js'
 import { isForm } from './parse-body.js'
 
 const TYPE = 'content-type'
 const BRACKET = /[[\]]/
-const UNDECODED = { 'too-large': 'BODY_TOO_LARGE', damaged: 'MALFORMED_REQUEST' } as const
 
 /**
  * Reads a body in which prompts stand, and nothing that the backend could read otherwise: what is inspected must be
@@ -14,12 +13,11 @@ const UNDECODED = { 'too-large': 'BODY_TOO_LARGE', damaged: 'MALFORMED_REQUEST' 
  */
 export async function inspectBody (exchange: Exchange, body: Buffer): Promise<FaultCode | undefined> {
   if (hasSeveralTypes(exchange.rawHeaders)) return 'MALFORMED_REQUEST'
-  const applied = codingsOf(exchange.headers['content-encoding'])
-  if (applied === undefined) return 'UNSUPPORTED_ENCODING'
-  const isCoded = applied.length > 0 && body.length > 0
+  const plain = await plainBody(exchange)
+  if (typeof plain === 'string') return plain
+  const isCoded = plain !== body
   if (isCoded && beginsLikeJson(body)) return 'MALFORMED_REQUEST'
-  const decoded = isCoded ? await undo(body, applied, exchange.plan.bodyLimit) : body
-  const read = typeof decoded === 'string' ? decoded : await readInspectedBody(decoded, exchange.headers[TYPE])
+  const read = await readInspectedBody(plain, exchange.headers[TYPE])
   if (typeof read === 'string') return read
   // Many backends do not know codings and read the bytes as they came: only JSON cannot be both.
   if (isCoded && (read.json === undefined || read.fields !== undefined)) return 'UNSUPPORTED_ENCODING'
@@ -38,11 +36,6 @@ export async function inspectSignIn (exchange: Exchange, body: Buffer): Promise<
   if (fault !== undefined) return fault
   for (const name of exchange.fields?.keys() ?? []) if (BRACKET.test(name)) return 'MALFORMED_REQUEST'
   return undefined
-}
-
-async function undo (body: Buffer, applied: readonly Coding[], maxBytes: number): Promise<Buffer | FaultCode> {
-  const decoded = await decodeWholeAside(body, applied, maxBytes)
-  return typeof decoded === 'string' ? UNDECODED[decoded] : decoded
 }
 
 function singleTexts (fields: NonNullable<Exchange['fields']>): Readonly<Record<string, string>> {

@@ -8,9 +8,11 @@ import type { Check } from '../exchange.js'
 import type { Forgiveness } from '../limits/forgiveness.js'
 import { createLimitsCheck, createMessageCharge } from '../limits/limits.js'
 import type { Limiter } from '../limits/contract.js'
-import type { MessageRules, Policy } from '../policy/contract.js'
+import type { Policy } from '../policy/contract.js'
+import type { MessageRules } from '../policy/plan-contract.js'
 import { silencesAnybody, suspendsAnybody } from '../policy/suspending.js'
 import { createSilence, type Silence } from '../suspensions/check.js'
+import { createReserve } from '../tokens/tokens.js'
 import type { ResetRule } from '../suspensions/contract.js'
 import type { Rooms } from './rooms.js'
 
@@ -56,7 +58,7 @@ export function messageInOneStep (options: MessageOptions): Check[] {
 export function messageInTwoSteps (options: MessageOptions): MessageChecks {
   const { rules: { limiters, inspections }, silence } = options
   const atHead = limiters.filter(({ after }) => after === 'head')
-  const last = limiters.filter(({ after }) => after === 'content')
+  const last = limiters.filter(({ after }) => after !== 'head')
   const behind = counted(options, { limiters: last, takesSlots: true, forgiveness: undefined })
   return {
     before: atHead.length === 0 && silence !== undefined
@@ -93,6 +95,7 @@ function counted (options: MessageOptions, { limiters, takesSlots, forgiveness }
     limiters,
     store,
     slots: concurrency?.desk,
+    reserve: createReserve({ rules: rules.tokens, limiters }),
     silence,
     reset,
     forgiveness,

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { parseJson } from '../parse-json.js'
 import { mediaTypeOf } from '../tap/body-tap.js'
 import { codingsOf, decodeWhole } from '../tap/content-coding.js'
+import { lenientText } from './body-text.js'
 
 /** Lists and maps in one body; a chat message has a few, with quotes and files perhaps hundreds. */
 const MOST_BRACKETS = 20_000
@@ -10,7 +11,6 @@ const OPEN_MAP = 0x7b
 const FORM = 'application/x-www-form-urlencoded'
 /** Express, whose backends we guard, refuses forms with more fields. */
 const MOST_FIELDS = 1_000
-const CHARSET = /;\s*charset="?([\w-]{1,20})/i
 
 export interface ParseOptions {
   readonly headers: IncomingHttpHeaders
@@ -35,10 +35,10 @@ export function decodeBody (body: Buffer, { headers, maxBytes }: ParseOptions): 
 
 /**
  * A body as JSON. Undefined: it is none, or has so many lists and maps that taking them apart would cost a multiple of
- * its size. A byte order mark is cut off and UTF-16 read where the type says so, as backends do.
+ * its size.
  */
 export function parseBody (body: Buffer, type?: string): unknown {
-  return hasTooManyBrackets(body) ? undefined : parseJson(textOf(body, type))
+  return hasTooManyBrackets(body) ? undefined : parseJson(lenientText(body, type))
 }
 
 /** The fields of a form, those that come several times left out: they are no single text to a backend. */
@@ -56,14 +56,6 @@ export function parseForm (body: Buffer, headers: IncomingHttpHeaders): Readonly
 export function isForm (headers: IncomingHttpHeaders): boolean {
   return mediaTypeOf(headers) === FORM
 }
-
-function textOf (body: Buffer, type = ''): string {
-  const charset = CHARSET.exec(type)?.[1]?.toLowerCase()
-  if (charset?.startsWith('utf-16') === true) return new TextDecoder(charset === 'utf-16be' ? charset : 'utf-16le').decode(body)
-  return utf8.decode(body)
-}
-
-const utf8 = new TextDecoder()
 
 /** Brackets within texts count too: an honest body stays far below either way. */
 function hasTooManyBrackets (body: Buffer): boolean {

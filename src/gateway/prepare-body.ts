@@ -21,35 +21,40 @@ export async function prepareBody (
   const body = await readBody(request, { maxBytes: bodyLimit })
   if (typeof body === 'string') return body
   exchange.body = body
-  const fault = await takeApart(exchange, body, identifier)
+  const fault = await takeApart(exchange, body)
   if (fault !== undefined || !identifier.readsBody) return fault
   const asked = identityRequest(request, exchange.target, exchange)
-  exchange.identity = identifier.identifyBody(asked, exchange.identity, exchange.form ?? exchange.json)
-  exchange.exempt = access.isExempt(exchange.identity)
+  const known = identifier.identifyBody(asked, exchange.identity, exchange.form ?? exchange.json)
+  // Whom would the backend believe? What the head says stays in force where nothing is refused.
+  if (known.ambiguous === true) return refused(exchange, 'MALFORMED_REQUEST')
+  exchange.identity = known
+  exchange.exempt = access.isExempt(known)
   return undefined
 }
 
-/** What only tells one message of a user from another need not be read of nobody. */
-function isWanted (exchange: Exchange, { readsBody }: Identifier): boolean {
-  const { identity, plan } = exchange
-  return readsBody || hasPrompts(exchange) || plan.accounts.length > 0 || identity.user !== undefined
-}
-
-/** Who says it does not matter. A handshake says nothing yet. */
-function hasPrompts ({ plan, upgrade }: Exchange): boolean {
-  return plan.inspections.length > 0 && !upgrade
+/** What only tells one message of a user from another need not be read of nobody. A handshake says nothing yet. */
+function isWanted ({ plan: { reading }, identity, upgrade }: Exchange, { readsBody }: Identifier): boolean {
+  switch (reading) {
+    case 'none': return false
+    case 'loose': return identity.user !== undefined
+    case 'strict': case 'sign-in': return readsBody || !upgrade
+  }
 }
 
 /** Where what is said counts, the backend must not read it otherwise. Observe mode reads what it can. */
-async function takeApart (
-  exchange: Exchange, body: Buffer, { readsBody }: Identifier
-): Promise<FaultCode | undefined> {
-  const isSignIn = readsBody || exchange.plan.accounts.length > 0
-  if (!isSignIn && !hasPrompts(exchange)) return readSome(exchange, body)
-  const fault = await (isSignIn ? inspectSignIn(exchange, body) : inspectBody(exchange, body))
-  if (fault === undefined || exchange.plan.mode === 'enforce') return fault
-  exchange.observed.push(faultVerdict(fault))
+async function takeApart (exchange: Exchange, body: Buffer): Promise<FaultCode | undefined> {
+  const { reading } = exchange.plan
+  if (reading === 'loose') return readSome(exchange, body)
+  const fault = await (reading === 'sign-in' ? inspectSignIn(exchange, body) : inspectBody(exchange, body))
+  if (fault === undefined || refused(exchange, fault) !== undefined) return fault
   return readSome(exchange, body)
+}
+
+/** Undefined: it is only observed. */
+function refused ({ plan, observed }: Exchange, fault: FaultCode): FaultCode | undefined {
+  if (plan.mode === 'enforce') return fault
+  observed.push(faultVerdict(fault))
+  return undefined
 }
 
 /** Reads a body of which a few members are wanted, to tell one message from another. */

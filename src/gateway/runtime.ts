@@ -12,6 +12,7 @@ import type { Forwarder } from '../upstream/contract.js'
 import { createForwarder, outboundRules, type OutboundRules } from '../upstream/upstream.js'
 import { askActive } from './ask-active.js'
 import { assembleChecks } from './checks.js'
+import { createHeld, type Held } from './held.js'
 import type { Rooms } from './rooms.js'
 
 /** Everything that is made from a policy. A reload makes a new one and swaps the reference; requests keep theirs. */
@@ -23,6 +24,7 @@ export interface Runtime {
   readonly identifier: Identifier
   readonly access: Access
   readonly concurrency: Concurrency
+  readonly held: Held
   readonly forwarder: Forwarder
   readonly outbound: OutboundRules
 }
@@ -46,6 +48,7 @@ export function createRuntime (policy: Policy, rooms: Rooms, previous?: Runtime)
     identifier,
     access,
     concurrency,
+    held: createHeld({ ...rooms, concurrency }),
     forwarder,
     outbound,
   }
@@ -57,12 +60,16 @@ interface Backend {
 }
 
 function concurrencyOf (rooms: Rooms, backend: Backend, onStoreError: (error: Error) => void): Concurrency {
-  const { clock, violations, counters } = rooms
+  const { clock, violations, counters, tokens } = rooms
+  const refund = createRefund({ store: counters, clock, onStoreError })
   return createConcurrency({
     store: rooms.leases,
     clock,
     newId: randomUUID,
-    refund: createRefund({ store: counters, clock, onStoreError }),
+    refund: (exchange) => {
+      refund(exchange)
+      tokens.giveBack(exchange)
+    },
     askActive: (exchange, path) => askActive(exchange, path, backend),
     violations,
     onError: onStoreError,

@@ -4,6 +4,7 @@ import type { Exchange } from '../exchange.js'
 import { faultVerdict } from '../replies/replies.js'
 import type { Verdict } from '../verdict/verdict.js'
 import { admit } from './admit.js'
+import { editBody, wantsEdits, type EditedBody } from './edit-body.js'
 import { forward } from './forward.js'
 import { runChecks } from './guard.js'
 import type { RawRequest } from './listener.js'
@@ -79,6 +80,8 @@ function reject (turn: Turn, verdict: Verdict): void {
   rooms.metrics.request({ route: exchange.plan.label, verdict: verdict.kind, mode: exchange.plan.mode },
     rooms.clock() - exchange.receivedAt)
   rooms.refusals.refused(exchange, verdict)
+  const { held } = request.runtime as Runtime
+  held.refused(exchange, verdict)
   reply.hijack()
   later(turn, refuse(exchange, verdict, { request: request.raw, response: reply.raw }), () => {})
 }
@@ -108,7 +111,7 @@ function later<T> (turn: Turn, pending: Promise<T>, then: (value: T) => void): v
 function fail (turn: Turn, error: unknown): void {
   const { request, reply, rooms } = turn
   rooms.log.error({ err: error, requestId: request.exchange?.id }, 'a request could not be handled')
-  if (request.exchange !== null) (request.runtime as Runtime).concurrency.release(request.exchange)
+  if (request.exchange !== null) (request.runtime as Runtime).held.gone(request.exchange)
   if (reply.raw.headersSent) reply.raw.destroy()
   else rejectUnread(turn, 'INTERNAL')
 }
@@ -116,19 +119,30 @@ function fail (turn: Turn, error: unknown): void {
 /** Nothing is against it: over to the backend. */
 export function handOver (turn: Turn): void {
   if (hasLeft(turn)) return abandon(turn)
+  turn.reply.hijack()
+  const exchange = turn.request.exchange as Exchange
+  if (!wantsEdits(exchange)) return pass(turn, undefined)
+  const edited = editBody(exchange)
+  if (edited instanceof Promise) later(turn, edited, (body) => passEdited(turn, body))
+  else passEdited(turn, edited)
+}
+
+function passEdited (turn: Turn, edited: EditedBody | FaultCode): void {
+  if (hasLeft(turn)) return abandon(turn)
+  if (typeof edited === 'string') reject(turn, faultVerdict(edited))
+  else pass(turn, edited)
+}
+
+function pass (turn: Turn, edited: EditedBody | undefined): void {
   const { request, reply, rooms, current } = turn
-  reply.hijack()
   const exchange = request.exchange as Exchange
   const runtime = request.runtime as Runtime
   const { handshake } = request.raw as RawRequest
-  // A ban may have come while the request waited for its body, a key, a store or the backend's word.
+  // A ban may have come while the request waited for its body, a key, a store, the backend's word or its edits.
   const late = runChecks(exchange.plan.lateChecks, exchange)
-  if (late !== undefined) {
-    runtime.concurrency.release(exchange)
-    return settle(turn, late)
-  }
+  if (late !== undefined) return settle(turn, late)
   for (const verdict of exchange.observed) rooms.refusals.observed(exchange, verdict)
-  forward(exchange, { request: request.raw, response: reply.raw, handshake, runtime, rooms, current })
+  forward(exchange, { request: request.raw, response: reply.raw, handshake, edited, runtime, rooms, current })
 }
 
 /** Its client hung up while the request waited for its body, a key or a store. */
@@ -140,8 +154,8 @@ function hasLeft ({ request, reply }: Turn): boolean {
 function abandon ({ request, reply, rooms }: Turn): void {
   reply.hijack()
   const exchange = request.exchange as Exchange
-  const runtime = request.runtime as Runtime
-  runtime.concurrency.release(exchange)
+  const { held } = request.runtime as Runtime
+  held.gone(exchange)
   rooms.metrics.request({ route: exchange.plan.label, verdict: GONE, mode: exchange.plan.mode },
     rooms.clock() - exchange.receivedAt)
 }

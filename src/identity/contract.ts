@@ -1,3 +1,5 @@
+import type { Conditions } from '../conditions/contract.js'
+
 /**
  * Who calls, as far as it is verified. Immutable for one request.
  * Subjects are strings: `user:<id>`, `ip:<address>` or `ip:<network>/<prefix>`, `global`.
@@ -122,6 +124,16 @@ export interface JwtRules {
   readonly qualified: boolean
 }
 
+/** A place of a group; no group stands there in bodies for which a condition holds. */
+export type GroupPlace = CredentialPlace & { readonly unless?: Conditions | undefined }
+
+export interface SecretHeader {
+  readonly name: string
+  readonly value: string
+  /** Without it a request is refused, whatever it says. */
+  readonly required: boolean
+}
+
 /** Places to look for a credential, and the one way in which it is verified. */
 export interface IdentitySource {
   readonly from: readonly CredentialPlace[]
@@ -131,11 +143,11 @@ export interface IdentitySource {
   /** A header that counts only from these peers (CIDRs): its value is the user's id. */
   readonly trustedPeers: readonly string[] | undefined
   /** A body that is believed only with this secret in a header, compared timing-safe. */
-  readonly secretHeader: { readonly name: string, readonly value: string } | undefined
+  readonly secretHeader: SecretHeader | undefined
   /** Whoever is nobody else is the guest of his address. */
   readonly guest: boolean
   /** Where the group stands, for bodies. */
-  readonly group: readonly CredentialPlace[]
+  readonly group: readonly GroupPlace[]
   /** Another name of the same person, which stands in the same request. */
   readonly alias: AliasRules | undefined
 }
@@ -180,6 +192,8 @@ export interface Identifier {
   clientOf (request: IdentityRequest): ClientAddress
   /** Verifies every credential of the head; synchronous unless a key must be fetched. Never rejects: what does not verify is anonymous. */
   identify (request: IdentityRequest, client: ClientAddress): Identity | Promise<Identity>
+  /** Whether a request has every secret without which it is not heard; undefined: none is asked for. */
+  readonly proves: ((request: Pick<IdentityRequest, 'rawHeaders'>) => boolean) | undefined
   /** True when some source stands in the body, so that the body must be read first. */
   readonly readsBody: boolean
   /** The identity with what the body says added. `body` is the parsed JSON. */

@@ -1,7 +1,7 @@
-import { followPointer } from '../json-pointer.js'
 import type { ClientAddress, Identity, IdentityRequest, VerifiedUser } from './contract.js'
+import { groupValues } from './group-places.js'
 import { bringsBearer } from './guest.js'
-import { textsAt, type BodyPlace } from './places.js'
+import { readBodyPlace, textsAt } from './places.js'
 import type { Found, Source } from './source.js'
 import { readUserId } from './user-id.js'
 
@@ -10,6 +10,7 @@ const MAX_CREDENTIALS = 16
 const NOBODY: readonly VerifiedUser[] = []
 
 const NO_TEXTS: readonly string[] = []
+const NO_GROUPS: readonly (readonly unknown[])[] = []
 
 type Sources = readonly Source[]
 
@@ -66,20 +67,27 @@ export function identifyBody ({ own, common }: BodySources, { request, head, bod
   if (head.ambiguous === true) return head
   const first = readBody(own, request, body)
   const last = readBody(common, request, body)
+  if (first === undefined || last === undefined) return ambiguous(head.client)
   const users = [...first.users, ...head.users, ...last.users]
   return withDoubt(named(head.client, users, first.group ?? head.group ?? last.group), request)
 }
 
-function readBody (sources: Sources, request: IdentityRequest, body: unknown) {
+interface BodyFindings { readonly users: readonly Found[], readonly group: string | undefined }
+
+/** Undefined: in one place stand several values, of which a backend may believe another than we do. */
+function readBody (sources: Sources, request: IdentityRequest, body: unknown): BodyFindings | undefined {
   const users: Found[] = []
   let group: string | undefined
   for (const source of sources) {
     if (source.body.length + source.group.body.length === 0 || !source.believes(request)) continue
-    for (const value of valuesAt(source.body, body)) {
+    const credentials = source.body.map((place) => readBodyPlace(place, body))
+    const groups = source.singular ? groupValues(source.group.body, body) : NO_GROUPS
+    if ([...credentials, ...groups].some(({ length }) => length > 1)) return undefined
+    for (const value of credentials.flat()) {
       const user = source.verify(value)
       if (isKnown(user)) users.push(user)
     }
-    if (source.singular) group ??= firstId(valuesAt(source.group.body, body))
+    group ??= firstId(groups.flat())
   }
   return { users, group }
 }
@@ -114,10 +122,6 @@ async function allOf (found: readonly (Found | Promise<Found>)[]): Promise<Found
   // The promises are under way already: waiting for one after the other costs no more than for all.
   for (const one of found) users.push(isKnown(one) ? one : await one)
   return users
-}
-
-function valuesAt (places: readonly BodyPlace[], body: unknown): unknown[] {
-  return places.map(({ pointer }) => followPointer(body, pointer))
 }
 
 function firstId (values: readonly unknown[]): string | undefined {

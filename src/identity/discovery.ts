@@ -1,3 +1,4 @@
+import { memberOf } from '../json-value.js'
 import { fetchJson, type FetchJsonOptions } from './fetch-json.js'
 import { withoutSlash } from './jwt-claims.js'
 
@@ -22,17 +23,16 @@ export function discoveryFault (text: string): string | undefined {
 export async function discoverKeySet (text: string, options: FetchJsonOptions): Promise<string> {
   const issuer = issuerOf(text)
   const document = await fetchJson(issuer + WELL_KNOWN, options)
-  const said = memberOf(document, 'issuer')
+  const said = textAt(document, 'issuer')
   if (said === undefined || withoutSlash(said) !== issuer) throw new Error('its discovery document names another issuer')
-  const url = URL.parse(memberOf(document, 'jwks_uri') ?? '')
+  const url = URL.parse(textAt(document, 'jwks_uri') ?? '')
   if (url === null || !(url.protocol === 'https:' || url.origin === new URL(issuer).origin)) {
     throw new Error('its jwks_uri is neither https nor at the issuer itself')
   }
   return url.href
 }
 
-function memberOf (document: unknown, name: string): string | undefined {
-  if (typeof document !== 'object' || document === null || !Object.hasOwn(document, name)) return undefined
-  const value: unknown = Reflect.get(document, name)
+function textAt (document: unknown, name: string): string | undefined {
+  const value = memberOf(document, name)
   return typeof value === 'string' ? value : undefined
 }

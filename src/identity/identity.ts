@@ -90,6 +90,7 @@ function makeIdentifier (own: Rules, common: Rules, { clientOf, known }: Shared)
   const sources = [...own.sources, ...common.sources]
   const guests = own.guests || common.guests
   const readsBody = sources.some(({ body, group }) => body.length > 0 || group.body.length > 0)
+  const secrets = sources.flatMap(({ secret }) => secret ?? [])
   const settle = (identity: Identity) => guests ? asGuest(identity) : identity
   return {
     clientOf,
@@ -99,6 +100,7 @@ function makeIdentifier (own: Rules, common: Rules, { clientOf, known }: Shared)
       if (!guests || readsBody) return identity
       return identity instanceof Promise ? identity.then(settle) : settle(identity)
     },
+    proves: secrets.length === 0 ? undefined : (request) => secrets.every((matches) => matches(request)),
     readsBody,
     identifyBody: (request, head, body) =>
       settle(identifyBody({ own: own.sources, common: common.sources }, { request, head, body })),

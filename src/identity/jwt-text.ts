@@ -1,3 +1,4 @@
+import { isMap } from '../json-value.js'
 import type { JwtAlgorithm } from './contract.js'
 
 /** Longer than any head that is let in. */
@@ -32,18 +33,14 @@ export function parseToken (token: string, algorithms: readonly JwtAlgorithm[]):
 }
 
 /** A base64url part that holds a JSON object. Of repeated keys the last counts, as in every common library. */
-export function decodeObject (part: string): Record<string, unknown> | undefined {
+export function decodeObject (part: string): Readonly<Record<string, unknown>> | undefined {
   if (!BASE64URL.test(part)) return undefined
   try {
     const value: unknown = JSON.parse(utf8.decode(Buffer.from(part, 'base64url')))
-    return isRecord(value) ? value : undefined
+    return isMap(value) ? value : undefined
   } catch {
     return undefined
   }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
-
-function isRecord (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}

@@ -1,3 +1,4 @@
+import { visitValues } from '../json-members.js'
 import type { CredentialPlace, IdentityRequest } from './contract.js'
 import { cookieValues, decodeText } from './cookies.js'
 import { fieldValues } from './head-fields.js'
@@ -21,6 +22,16 @@ export function readPlace (place: HeadPlace, request: IdentityRequest): string[]
 /** As `readPlace`, of several places. */
 export function textsAt (places: readonly HeadPlace[], request: IdentityRequest): string[] {
   return places.flatMap((place) => readPlace(place, request))
+}
+
+/**
+ * Every different value that a backend may find in that place of the body: some do not tell capital letters in names
+ * from small ones.
+ */
+export function readBodyPlace ({ pointer }: Pick<BodyPlace, 'pointer'>, body: unknown): unknown[] {
+  const values = new Set<unknown>()
+  visitValues(body, pointer, (value) => { values.add(value) })
+  return [...values]
 }
 
 function textsOf (place: HeadPlace, request: IdentityRequest): string[] {

@@ -1,11 +1,11 @@
-import { hash, timingSafeEqual } from 'node:crypto'
 import { createAddressMatcher } from './address-matcher.js'
 import { aliasFault, createAlias, type Alias, type AliasBook } from './aliases.js'
 import { createKeyReader, type KnownKeys } from './api-keys.js'
 import type { IdentityRequest, IdentitySource, VerifiedUser } from './contract.js'
-import { fieldValues } from './head-fields.js'
+import { groupPlacesOf, type GroupPlaces } from './group-places.js'
 import { createTokenVerifier, jwtFault, type JwtOptions, type TokenVerifier } from './jwt.js'
 import { isBodyPlace, isHeadPlace, type BodyPlace, type HeadPlace } from './places.js'
+import { createSecretMatcher, type SecretMatcher } from './secret-header.js'
 import { readUserId } from './user-id.js'
 
 export interface SourceOptions extends JwtOptions {
@@ -19,9 +19,11 @@ export type Found = VerifiedUser | undefined
 export interface Source {
   readonly head: readonly HeadPlace[]
   readonly body: readonly BodyPlace[]
-  readonly group: { readonly head: readonly HeadPlace[], readonly body: readonly BodyPlace[] }
+  readonly group: GroupPlaces
   /** False: this request's word does not count here, whatever it says. */
   believes (request: IdentityRequest): boolean
+  /** Without it a request is refused, whatever it says; undefined: it is only not believed here. */
+  readonly secret: SecretMatcher | undefined
   /** The user whom a credential of a believed request names. Never throws, never rejects. */
   verify (credential: unknown): Found | Promise<Found>
   /** Several different credentials contradict each other: the header is one that only a proxy may write. */
@@ -41,7 +43,7 @@ export function createSource (source: IdentitySource, options: SourceOptions): S
   const places = {
     head: source.from.filter(isHeadPlace),
     body: source.from.filter(isBodyPlace),
-    group: { head: source.group.filter(isHeadPlace), body: source.group.filter(isBodyPlace) },
+    group: groupPlacesOf(source.group),
   }
   const issuer = source.jwt?.issuer
   const alias = source.alias === undefined ? undefined : createAlias(source.alias, { ...options, issuer })
@@ -65,17 +67,19 @@ export function sourceFault (source: IdentitySource): string | undefined {
   return jwt === undefined || inBody ? 'only a jwt in the head of a request has an alias' : aliasFault(alias)
 }
 
-type Means = Pick<Source, 'believes' | 'verify' | 'singular' | 'takesKeys' | 'keyIdOf'>
+type Means = Pick<Source, 'believes' | 'secret' | 'verify' | 'singular' | 'takesKeys' | 'keyIdOf'>
 
 /** Everybody is heard, since the credential proves itself. */
-const PROVES_ITSELF = { believes: () => true, singular: false } as const
+const PROVES_ITSELF = { believes: () => true, secret: undefined, singular: false } as const
 const NO_KEYS = { takesKeys: false, keyIdOf: () => undefined } as const
 
 function meansOf ({ jwt, apiKey, secretHeader, trustedPeers }: IdentitySource, options: SourceOptions): Means {
   if (jwt !== undefined) return byToken(createTokenVerifier(jwt, options))
   if (apiKey !== undefined) return byKey(createKeyReader(apiKey.pattern), options.keys)
-  const believes = secretHeader === undefined ? fromPeers(trustedPeers ?? []) : withSecret(secretHeader)
-  return { believes, verify: namedUser, singular: true, ...NO_KEYS }
+  const named = { verify: namedUser, singular: true, ...NO_KEYS }
+  if (secretHeader === undefined) return { believes: fromPeers(trustedPeers ?? []), secret: undefined, ...named }
+  const believes = createSecretMatcher(secretHeader)
+  return { believes, secret: secretHeader.required ? believes : undefined, ...named }
 }
 
 function byToken (verify: TokenVerifier): Means {
@@ -98,15 +102,4 @@ function namedUser (value: unknown): Found {
 function fromPeers (peers: readonly string[]): Source['believes'] {
   const matches = createAddressMatcher(peers)
   return ({ peer }) => matches(peer)
-}
-
-/** Exactly one field with the secret. Hashes are compared, so that neither content nor length shows in the time it takes. */
-function withSecret ({ name, value }: NonNullable<IdentitySource['secretHeader']>): Source['believes'] {
-  const expected = hash('sha256', value, 'buffer')
-  const field = name.toLowerCase()
-  return ({ rawHeaders }) => {
-    const [given, more] = fieldValues(rawHeaders, field)
-    if (given === undefined || more !== undefined) return false
-    return timingSafeEqual(hash('sha256', given, 'buffer'), expected)
-  }
 }

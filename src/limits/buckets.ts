@@ -34,7 +34,8 @@ function concerns ({ only }: Limiter, { identity: { user, unverified } }: Exchan
 }
 
 /** A guest is his address, so that he and the anonymous there have one quota between them. */
-function partOf (key: LimiterKey, { anonymous, only }: Limiter, { identity }: Exchange): string | undefined {
+function partOf (key: LimiterKey, { anonymous, only }: Limiter, { identity, model }: Exchange): string | undefined {
+  if (key === 'model') return `model:${model}`
   if (key === 'user' && only === 'guests') return identity.client.subject
   const subject = subjectOf(key, identity)
   return subject === undefined && key === 'user' && anonymous === 'ip' ? identity.client.subject : subject

@@ -5,9 +5,18 @@ import { skipsLimits, type AnswerObserver, type Exchange, type ObserveAnswer } f
 import { bucketOf } from './buckets.js'
 import type { CounterStore, Limiter } from './contract.js'
 import type { Forgiveness } from './forgiveness.js'
+import { settleState } from './settle.js'
 
 /** Every request takes one place. */
 export const COST = 1
+
+/**
+ * Whether a limiter counts messages that were refused, as they were sent all the same (reference
+ * cheshire-cat-plugin.md, "Order of work" 4).
+ */
+export function countsRefused ({ after }: Limiter): boolean {
+  return after === 'content'
+}
 
 export interface CountedAnswersOptions {
   readonly limiters: readonly Limiter[]
@@ -39,13 +48,15 @@ export function observeCountedAnswers (
   }
 }
 
-/** Gives back all that the request was charged, for a message that turned out to be a repetition. */
-export function createRefund ({ store, clock, onStoreError }: Omit<CountedAnswersOptions, 'limiters' | 'forgiveness'>): (exchange: Exchange) => void {
-  return (exchange) => {
-    for (const { limiter, bucket, subject, charged: cost } of exchange.decision?.states ?? []) {
-      if (cost === 0) continue
-      runAside(() => store.refund({ limiter, bucket, subject, cost, now: clock() }), onStoreError)
-    }
+/** Gives back all that the request was charged, but tokens: those are settled by whoever reads the answer. */
+export function createRefund (
+  { onStoreError, ...options }: Omit<CountedAnswersOptions, 'limiters' | 'forgiveness'>
+): (exchange: Exchange) => void {
+  return ({ decision }) => {
+    decision?.states.forEach(({ limiter }, index) => {
+      if (limiter.tokens !== undefined) return
+      runAside(() => settleState(decision, index, { ...options, to: 0 }), onStoreError)
+    })
   }
 }
 
@@ -56,7 +67,7 @@ export function createRefund ({ store, clock, onStoreError }: Omit<CountedAnswer
 export function createMessageCharge (
   { limiters, store, clock, onStoreError }: Omit<CountedAnswersOptions, 'forgiveness'>
 ): (exchange: Exchange) => void {
-  const charged = limiters.filter(({ after, countStatus }) => after === 'content' && countStatus.length === 0)
+  const charged = limiters.filter((limiter) => countsRefused(limiter) && limiter.countStatus.length === 0)
   return (exchange) => {
     if (skipsLimits(exchange)) return
     for (const limiter of charged) {

@@ -4,8 +4,8 @@ import type { Suspension } from '../suspensions/contract.js'
 import type { Booking } from '../verdict/verdict.js'
 import type { Breach } from '../violations/contract.js'
 
-/** What a limiter counts by. Parts are joined in this order: `ip+user`. */
-export type LimiterKey = SubjectKind
+/** What a limiter counts by. Parts are joined in this order: `ip+user`. `model`: the one that the body asks for. */
+export type LimiterKey = SubjectKind | 'model'
 export type Algorithm = 'fixed-window' | 'sliding-window' | 'gcra'
 /** What a rule does while the shared store is away: count in process, admit, or refuse with 503. */
 export type OnFailure = 'local' | 'open' | 'closed'
@@ -14,7 +14,7 @@ export type OnFailure = 'local' | 'open' | 'closed'
 export interface Limiter {
   readonly name: string
   readonly key: readonly LimiterKey[]
-  /** Requests that pass per window; 0 = nothing passes. */
+  /** Requests, or tokens, that pass per window; 0 = nothing passes. */
   readonly max: number
   readonly windowMs: number
   readonly algorithm: Algorithm
@@ -31,6 +31,10 @@ export interface Limiter {
   readonly countStatus: readonly number[]
   /** Survives a restart of the memory store. */
   readonly persist: boolean
+  /** With `persist`: a decision that charged it is told only once that would survive `kill -9`. */
+  readonly durable?: true
+  /** With `persist`, of very many buckets: they have room and a file of their own, and never push others out. */
+  readonly many?: true
   /** Violation type and score of a refusal; no type: a refusal is no violation. */
   readonly violation: string | undefined
   readonly score: number
@@ -44,10 +48,28 @@ export interface Limiter {
   readonly message: string | undefined
   readonly observe: boolean
   readonly onFailure: OnFailure
-  /** Asked before the body is read, or once content has nothing against it. */
-  readonly after: 'head' | 'content'
+  /** It counts tokens: reserved on admission, settled by the answer. Undefined: it counts requests. */
+  readonly tokens: TokenReserve | undefined
+  /**
+   * When it is asked: before the body is read; once it is there, since the body says what is counted, and content has
+   * nothing against it; or at the same time, but then messages that content refuses are counted too.
+   */
+  readonly after: 'head' | 'body' | 'content'
   /** A refusal silences the subject for so long, with this text (`{minutes}` still in it); undefined: it only refuses. */
   readonly suspend: { readonly durationMs: number, readonly message: string } | undefined
+  /**
+   * Refusals are silent where the dialect can be, but for one in so long in each bucket, which has this text (with the
+   * same numbers in it as `message`); 0: none is told. Undefined: every refusal is told.
+   */
+  readonly drop: { readonly warnEveryMs: number, readonly message: string | undefined } | undefined
+}
+
+/** What a limiter of tokens reserves for an answer. */
+export interface TokenReserve {
+  /** For a request that names no cap of its own; it is written into its body. */
+  readonly maxTokens: number
+  /** Streams are asked to tell their usage at their end. */
+  readonly includeUsage: boolean
 }
 
 /** One bucket that a request wants to be charged in, in the order of the route. */
@@ -127,6 +149,10 @@ export interface Decision {
   readonly unavailable: string | undefined
   /** The watched subject's suspension in force: nothing else was looked at, states and slots are empty. */
   readonly suspension?: Suspension
+  /** What it charged was counted in process, as the shared store was away. */
+  readonly inProcess?: true
+  /** The request's question before this one: its states stand here too, before those of this one. */
+  readonly earlier?: Decision
 }
 
 export interface ObservedRefusal {
@@ -142,6 +168,18 @@ export interface Charge {
   readonly subject: string
   readonly cost: number
   readonly now: number
+  /** Of a refund: when the places were taken, and what was left then. Absent: a moment ago. */
+  readonly taken?: Taken
+  /** They were counted in process, or in the shared store. Absent: wherever counts are kept just now. */
+  readonly inProcess?: boolean
+}
+
+/** A charge that may be given back long after: in the window that it fell into, and no other. */
+export interface Taken {
+  /** Epoch milliseconds, by the store's clock. */
+  readonly at: number
+  /** Places left once it was taken. */
+  readonly remaining: number
 }
 
 /**
@@ -153,6 +191,6 @@ export interface CounterStore {
   decide (request: DecisionRequest): Decision | Promise<Decision>
   /** Charges one bucket whatever its fill, for limiters that count answers. */
   charge (charge: Charge): void | Promise<void>
-  /** Gives places back, for a request that turned out to be a repetition. */
+  /** Gives places back; what a decision charged, by `settleState` alone. */
   refund (charge: Charge): void | Promise<void>
 }

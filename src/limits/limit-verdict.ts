@@ -2,22 +2,35 @@ import type { LimitVerdict } from '../verdict/verdict.js'
 import type { Decision, Limiter, LimiterState } from './contract.js'
 
 const MS_PER_MINUTE = 60_000
+/** Sentences for limiters of tokens; the first where there are no words of the policy's own. */
+const USED_UP = 'The budget of {max} tokens is used up for now. Please try again in {minutes} minutes.'
+const TOO_LITTLE_LEFT = 'This request may need {cost} tokens, and {left} of the budget of {max} are left for now. Please ask for a shorter answer, say less, or try again later.'
+const NEVER_FITS = 'This request may need {cost} tokens, more than the budget of {max} tokens ever holds. Please ask for a shorter answer, or say less.'
 
-/** The refusal of one of a decision's limiters, with its text filled in; without what was booked. */
-export function limitVerdict ({ states, at }: Decision, index: number): LimitVerdict {
-  const { limiter, retryAt } = states[index] as LimiterState
+/**
+ * The refusal of one of a decision's limiters, with its text filled in; without what was booked.
+ *
+ * @param cost places that the request asked of it
+ */
+export function limitVerdict ({ states, at }: Decision, index: number, cost: number): LimitVerdict {
+  const { limiter, retryAt, remaining } = states[index] as LimiterState
   const resetAt = Math.max(at, passableAt(states, retryAt))
   const retryAfterMs = resetAt - at
+  const isTooDear = limiter.tokens !== undefined && cost > mostOf(limiter)
+  const isShort = limiter.tokens !== undefined && limiter.algorithm !== 'gcra' && remaining > 0
   return {
     kind: 'limit',
     rule: limiter.name,
     status: limiter.status,
-    message: limiter.message === undefined ? '' : fillIn(limiter.message, limiter, retryAfterMs),
-    retryAfterMs,
+    message: isTooDear ? tooDearText(limiter, cost) : textOf(limiter, { retryAfterMs, cost, remaining }),
+    // Waiting does not help it, or nobody knows how long: a shorter answer fits now, and open ones give back what they
+    // do not take.
+    ...isTooDear || isShort ? {} : { retryAfterMs },
     limiter: limiter.name,
     key: limiter.shownAs ?? limiter.key.join('+'),
     max: limiter.max,
     windowMs: limiter.windowMs,
+    ...(limiter.tokens === undefined ? {} : { unit: 'tokens' as const }),
     ...(limiter.violation === undefined ? {} : { type: limiter.violation }),
     ...(limiter.type === undefined ? {} : { replyType: limiter.type }),
     resetAt,
@@ -36,7 +49,30 @@ function passableAt (states: readonly LimiterState[], own: number): number {
   return latest
 }
 
-function fillIn (text: string, limiter: Limiter, retryAfterMs: number): string {
+/** Places of a whole bucket. */
+function mostOf ({ algorithm, burst, max }: Limiter): number {
+  return algorithm === 'gcra' ? burst : max
+}
+
+function tooDearText (limiter: Limiter, cost: number): string {
+  return NEVER_FITS.replace('{cost}', String(cost)).replace('{max}', String(mostOf(limiter)))
+}
+
+interface Short {
+  readonly retryAfterMs: number
+  readonly cost: number
+  readonly remaining: number
+}
+
+/** Empty: the dialect has a sentence of its own. */
+function textOf (limiter: Limiter, { retryAfterMs, cost, remaining }: Short): string {
+  const own = limiter.tokens === undefined ? '' : remaining > 0 ? TOO_LITTLE_LEFT : USED_UP
+  const filled = own.replace('{cost}', String(cost)).replace('{left}', String(remaining))
+  return inWords(limiter.message ?? filled, limiter, retryAfterMs)
+}
+
+/** A text with all numbers of a refusal filled in: those of `withNumbers`, and `{minutes}`. */
+export function inWords (text: string, limiter: Limiter, retryAfterMs: number): string {
   return withNumbers(text, limiter)
     .replaceAll('{minutes}', String(Math.max(1, Math.ceil(retryAfterMs / MS_PER_MINUTE))))
 }

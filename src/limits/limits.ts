@@ -10,15 +10,19 @@ import { skipsLimits, type Check, type Exchange } from '../exchange.js'
 import { storeUnavailable } from '../store-failure.js'
 import type { Silence } from '../suspensions/check.js'
 import type { ResetRule } from '../suspensions/contract.js'
-import type { Verdict } from '../verdict/verdict.js'
+import type { LimitVerdict, Verdict } from '../verdict/verdict.js'
 import { breachOf, type Violations } from '../violations/violations.js'
 import { bucketOf } from './buckets.js'
 import type { CounterStore, Decision, DecisionRequest, Hit, Limiter } from './contract.js'
 import type { Forgiveness } from './forgiveness.js'
 import { limitVerdict } from './limit-verdict.js'
-import { COST } from './charges.js'
+import { COST, countsRefused } from './charges.js'
+import { createDrop, type Quieten } from './drop.js'
 
 export { createMessageCharge, createRefund, observeCountedAnswers } from './charges.js'
+export { placeLimiter } from './place-limiter.js'
+export { settleState } from './settle.js'
+export { createWarnings, warningLimiter } from './warnings.js'
 export { withNumbers } from './limit-verdict.js'
 
 const NO_SLOTS: readonly SlotRequest[] = []
@@ -34,6 +38,8 @@ export interface LimitsCheckOptions {
   readonly silence?: Silence | undefined
   /** Of the route's content rules. */
   readonly reset?: ResetRule | undefined
+  /** What a request costs limiters of tokens; undefined: none of them counts tokens. */
+  readonly reserve?: ((exchange: Exchange) => { readonly tokens: number }) | undefined
   /** Which repetitions are not counted; undefined: all requests are. */
   readonly forgiveness?: Forgiveness | undefined
   readonly clock: Clock
@@ -49,10 +55,11 @@ export interface LimitsCheckOptions {
  */
 export function createLimitsCheck (options: LimitsCheckOptions): Check {
   const { limiters, slots: desk, silence, forgiveness, store, clock, newId, onStoreError } = options
+  const parts: LimitsParts = { ...options, quieten: createDrop(limiters, options) }
   return (exchange) => {
     if (skipsLimits(exchange)) return undefined
     const isForgiven = forgiveness?.forgives(exchange) === true
-    const hits = hitsOf(limiters, exchange, isForgiven)
+    const hits = hitsOf(exchange, options, isForgiven)
     const slots = desk === undefined ? NO_SLOTS : desk.request(exchange)
     if (hits.length === 0 && slots.length === 0) return silence?.check(exchange)
     const watched = silence?.subjectOf(exchange)
@@ -60,19 +67,22 @@ export function createLimitsCheck (options: LimitsCheckOptions): Check {
     const asked = watched === undefined ? question : { ...question, watched }
     return chain(rescue(() => store.decide(asked), onStoreError), (decision) => decision === undefined
       ? withoutStore(exchange, asked, desk)
-      : conclude(exchange, { hits, decision }, options))
+      : conclude(exchange, { hits, decision }, parts))
   }
 }
 
+interface LimitsParts extends LimitsCheckOptions { readonly quieten: Quieten }
+
 /** `isForgiven`: the limiters are only asked whether there is room, so that a full one refuses what it would not count. */
-function hitsOf (limiters: readonly Limiter[], exchange: Exchange, isForgiven: boolean): Hit[] {
+function hitsOf (exchange: Exchange, { limiters, reserve }: LimitsCheckOptions, isForgiven: boolean): Hit[] {
   const hits: Hit[] = []
   for (const limiter of limiters) {
     const found = bucketOf(limiter, exchange)
     if (found === undefined) continue
     const { violation: type, score, observe } = limiter
     const breach = type === undefined ? undefined : breachOf(exchange, { type, score, observe })
-    hits.push({ limiter, ...found, cost: COST, peek: isForgiven || limiter.countStatus.length > 0, breach })
+    const cost = limiter.tokens === undefined ? COST : reserve?.(exchange).tokens ?? COST
+    hits.push({ limiter, ...found, cost, peek: isForgiven || limiter.countStatus.length > 0, breach })
   }
   return hits
 }
@@ -92,7 +102,7 @@ interface Decided {
   readonly decision: Decision
 }
 
-function conclude (exchange: Exchange, decided: Decided, options: LimitsCheckOptions): ReturnType<Check> {
+function conclude (exchange: Exchange, decided: Decided, options: LimitsParts): ReturnType<Check> {
   const { decision, hits } = decided
   const { violations, slots, silence, forgiveness } = options
   if (decision.suspension !== undefined && silence !== undefined) return silence.verdictOf(decision.suspension)
@@ -112,23 +122,25 @@ function conclude (exchange: Exchange, decided: Decided, options: LimitsCheckOpt
 function joined (earlier: Decision | undefined, decision: Decision): Decision {
   if (earlier === undefined) return decision
   const refused = decision.refused < 0 ? decision.refused : earlier.states.length + decision.refused
-  return { ...decision, refused, states: [...earlier.states, ...decision.states] }
+  return { ...decision, refused, states: [...earlier.states, ...decision.states], earlier }
 }
 
-function refuse (exchange: Exchange, { decision, hits }: Decided, options: LimitsCheckOptions): ReturnType<Check> {
-  const { violations, store, clock, onStoreError } = options
-  const { limiter, bucket, subject, breach } = hits[decision.refused] as Hit
-  // The message was sent all the same (reference cheshire-cat-plugin.md, "Order of work" 4).
-  if (limiter.after === 'content') {
+function refuse (exchange: Exchange, { decision, hits }: Decided, options: LimitsParts): ReturnType<Check> {
+  const { violations, store, clock, quieten, onStoreError } = options
+  const hit = hits[decision.refused] as Hit
+  const { limiter, bucket, subject, breach } = hit
+  if (countsRefused(limiter)) {
     runAside(() => store.charge({ limiter, bucket, subject, cost: COST, now: clock() }), onStoreError)
   }
-  const verdict = limitVerdict(exchange.decision ?? decision, exchange.decision?.refused ?? decision.refused)
+  const verdict = limitVerdict(exchange.decision ?? decision, exchange.decision?.refused ?? decision.refused, hit.cost)
   const booked = breach === undefined || decision.booking === undefined
     ? verdict
     : chain(violations.settle(exchange, verdict, { breach, booking: decision.booking }),
       (booking) => ({ ...verdict, booking }))
-  return chain<Verdict, Verdict | undefined>(booked, (told) =>
-    chain<Verdict | undefined, Verdict | undefined>(silenced(exchange, limiter, options), (instead) => instead ?? told))
+  return chain<LimitVerdict, Verdict | undefined>(booked, (told) => limiter.suspend === undefined
+    ? quieten(told, hit)
+    : chain<Verdict | undefined, Verdict | undefined>(
+      silenced(exchange, limiter, options), (instead) => instead ?? told))
 }
 
 /** What the person is told instead where this refusal silences him; undefined: it only refuses. */
@@ -149,8 +161,8 @@ interface Observed {
 function noteObserved (
   exchange: Exchange, { decision, hits }: Decided, { index, booking, violations }: Observed
 ): void {
-  const verdict = limitVerdict(decision, index)
-  const breach = hits[index]?.breach
+  const { breach, cost } = hits[index] as Hit
+  const verdict = limitVerdict(decision, index, cost)
   exchange.observed.push(breach === undefined || booking === undefined
     ? verdict
     : { ...verdict, booking: violations.noteShadow(exchange, verdict, { breach, booking }) })

@@ -3,13 +3,15 @@
  * every limiter of the route, and the older `X-RateLimit-*` with the one nearest to refusal. `Retry-After` belongs to
  * refusals of every kind and comes from the verdict.
  */
-import { serializeItem } from 'structured-headers'
+import { serializeItem, type BareItem } from 'structured-headers'
 import type { Decision, Limiter, LimiterState } from './contract.js'
 
 type Header = readonly [name: string, value: string]
 
 const MS_PER_SECOND = 1000
 const NO_HEADERS: readonly Header[] = []
+/** What `q` counts, where that is not requests. */
+const QUOTA_UNIT: [string, BareItem] = ['qu', 'tokens']
 /** What a Structured Fields string cannot hold. */
 const NOT_ASCII = /[^\x20-\x7e]/g
 
@@ -43,10 +45,16 @@ export function rateHeaders (decision: Decision | undefined): readonly Header[] 
   ]
 }
 
-/** Fewer places left; of two that have none, the one that keeps the client waiting longer. */
+/** Fewer places left, as a share where one counts tokens and the other requests; of two that have none, the one that keeps the client waiting longer. */
 function isNearer (state: LimiterState, than: LimiterState): boolean {
-  if (state.remaining !== than.remaining) return state.remaining < than.remaining
+  const isAlike = (state.limiter.tokens === undefined) === (than.limiter.tokens === undefined)
+  const [left, leftThan] = isAlike ? [state.remaining, than.remaining] : [shareOf(state), shareOf(than)]
+  if (left !== leftThan) return left < leftThan
   return state.retryAt > than.retryAt
+}
+
+function shareOf ({ remaining, limiter: { max } }: LimiterState): number {
+  return max > 0 ? remaining / max : 0
 }
 
 /** Rounded up: whoever waits that long is not early. */
@@ -59,7 +67,11 @@ function textOf (limiter: Limiter): LimiterText {
   let text = texts.get(limiter)
   if (text === undefined) {
     const name = limiter.name.replace(NOT_ASCII, '?')
-    const parameters = new Map([['q', limiter.max], ['w', Math.ceil(limiter.windowMs / MS_PER_SECOND)]])
+    const parameters = new Map<string, BareItem>([
+      ['q', limiter.max],
+      ...limiter.tokens === undefined ? [] : [QUOTA_UNIT],
+      ['w', Math.ceil(limiter.windowMs / MS_PER_SECOND)],
+    ])
     text = { name: serializeItem([name, new Map()]), policy: serializeItem([name, parameters]) }
     texts.set(limiter, text)
   }

@@ -8,14 +8,14 @@ import { gcra, type GcraState } from './algorithms/gcra.js'
 import { slidingLog, type SlidingLogState } from './algorithms/sliding-log.js'
 import { slidingWeighted, type SlidingWeightedState } from './algorithms/sliding-weighted.js'
 
-/** Up to this `max` a sliding window remembers every hit; above, it weighs two counts. */
+/** Up to this `max` a sliding window remembers every hit; above, and where it counts tokens, it weighs two counts. */
 export const EXACT_SLIDING_MAX = 1000
 
 /** What a store keeps of a bucket. */
 export type WindowState = FixedWindowState | SlidingLogState | SlidingWeightedState | GcraState
 type Kind = WindowState['kind']
 export type { Standing }
-export type WindowLimiter = WindowRule & Pick<Limiter, 'algorithm'>
+export type WindowLimiter = WindowRule & Pick<Limiter, 'algorithm'> & Partial<Pick<Limiter, 'tokens'>>
 
 /**
  * Where a bucket stands; changes nothing. A state of another algorithm (before a reload) is a whole bucket. Whoever asks
@@ -52,9 +52,9 @@ export function refundWindow (limiter: WindowLimiter, state: WindowState, asked:
   }
 }
 
-function kindOf ({ algorithm, max }: WindowLimiter): Kind {
+function kindOf ({ algorithm, max, tokens }: WindowLimiter): Kind {
   if (algorithm !== 'sliding-window') return algorithm
-  return max <= EXACT_SLIDING_MAX ? 'sliding-log' : 'sliding-weighted'
+  return max <= EXACT_SLIDING_MAX && tokens === undefined ? 'sliding-log' : 'sliding-weighted'
 }
 
 /** `max: 0`: nothing passes. Whoever asks when to come back is told to wait a window. */

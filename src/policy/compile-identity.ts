@@ -1,8 +1,12 @@
+import type { GroupPlaceDocument } from '../config/condition-schema.js'
 import type { IdentityDocument } from '../config/schema.js'
-import type { AliasRules, CredentialPlace, IdentitySource, JwtAlgorithm, JwtRules } from '../identity/contract.js'
+import type {
+  AliasRules, CredentialPlace, GroupPlace, IdentitySource, JwtAlgorithm, JwtRules, SecretHeader,
+} from '../identity/contract.js'
 import { issuerOf, sourceFault } from '../identity/identity.js'
 import { pointerOf } from './pointers.js'
 import type { DocumentPath, Report } from './compile.js'
+import { compileConditions } from './compile-conditions.js'
 import { checkNetworks } from './networks.js'
 
 const SYMMETRIC: readonly JwtAlgorithm[] = ['HS256', 'HS384', 'HS512']
@@ -49,20 +53,33 @@ function withUsableAlias ({ alias }: IdentityDocument, source: IdentitySource, w
 }
 
 function sourceOf (entry: IdentityDocument, path: DocumentPath, report: Report): IdentitySource {
-  const places = (key: 'from' | 'group') => placesOf(entry[key], [...path, key], report)
   checkNetworks(entry.trustedPeers ?? [], [...path, 'trustedPeers'], report)
   return {
-    from: places('from'),
+    from: placesOf(entry.from, [...path, 'from'], report),
     jwt: entry.jwt === undefined ? undefined : jwtOf(entry.jwt, [...path, 'jwt'], report),
     apiKey: entry.apiKey === undefined ? undefined : { pattern: entry.apiKey.pattern },
     trustedPeers: entry.trustedPeers,
     secretHeader: entry.secretHeader === undefined
       ? undefined
-      : { name: entry.secretHeader.name.toLowerCase(), value: entry.secretHeader.value },
+      : secretHeaderOf(entry.secretHeader),
     guest: entry.guest ?? false,
-    group: places('group'),
+    group: (entry.group ?? []).flatMap((place, i) => groupPlaceOf(place, [...path, 'group', i], report)),
     alias: entry.alias === undefined ? undefined : aliasOf(entry.alias, [...path, 'alias'], report),
   }
+}
+
+function secretHeaderOf ({ name, value, required = false }: NonNullable<IdentityDocument['secretHeader']>): SecretHeader {
+  return { name: name.toLowerCase(), value, required }
+}
+
+function groupPlaceOf (written: GroupPlaceDocument, path: DocumentPath, report: Report): GroupPlace[] {
+  if (typeof written === 'string') return placesOf([written], path, report)
+  const { from, unless } = written
+  const [place] = placesOf([from], [...path, 'from'], report)
+  if (place === undefined) return []
+  if (unless === undefined) return [place]
+  if (place.in !== 'body') report([...path, 'from'], JSON.stringify(from), 'body:/json/pointer beside unless, which looks at the body')
+  return [{ ...place, unless: compileConditions(unless, [...path, 'unless'], report) }]
 }
 
 function aliasOf ({ from, jwt }: NonNullable<IdentityDocument['alias']>, path: DocumentPath, report: Report): AliasRules {

@@ -1,8 +1,10 @@
 import type { PolicyDocument, RouteDocument } from '../config/schema.js'
 import type { ContentRules } from '../content/contract.js'
+import type { DoormanRules } from '../doorman/contract.js'
 import { withNumbers } from '../limits/limits.js'
 import type { Limiter } from '../limits/contract.js'
 import type { DocumentPath, Report } from './compile.js'
+import { compileDoormanUse } from './compile-doorman-use.js'
 import { compilePrompt } from './compile-prompts.js'
 import type { RouteEntry } from './contract.js'
 
@@ -13,6 +15,7 @@ export interface InspectionContext {
   readonly document: PolicyDocument
   /** Those that are switched on. */
   readonly content: ReadonlyMap<string, ContentRules>
+  readonly doorman: DoormanRules | undefined
   readonly path: DocumentPath
   readonly methods: RouteEntry['methods']
   readonly report: Report
@@ -21,7 +24,7 @@ export interface InspectionContext {
 /** What is said on a route, what is checked of it, and whether it comes in frames. */
 export function compileInspection (
   entry: RouteDocument, context: InspectionContext
-): Pick<RouteEntry, 'prompt' | 'content' | 'inspectsFrames'> {
+): Pick<RouteEntry, 'prompt' | 'content' | 'doorman' | 'inspectsFrames'> {
   const { path, report } = context
   const prompt = entry.prompt === undefined ? undefined : compilePrompt(entry.prompt, [...path, 'prompt'], report)
   const content = contentOf(entry, context)
@@ -29,11 +32,13 @@ export function compileInspection (
     report([...path, 'prompt'], 'nothing', `where the text stands that content "${entry.content}" looks at`)
   }
   const inspectsFrames = compileFrames(entry, context)
-  if (entry.content !== undefined && entry.frames === undefined && isOf(context.methods, WITHOUT_BODY)) {
+  const isMute = entry.frames === undefined && isOf(context.methods, WITHOUT_BODY)
+  if (entry.content !== undefined && isMute) {
     report([...path, 'content'], `content on ${JSON.stringify(entry.match)}, whose requests have no body`,
       'a method with a body, or frames: inspect where a WebSocket begins')
   }
-  return { prompt, content, inspectsFrames }
+  const doorman = compileDoormanUse(entry, { ...context, prompt, isMute })
+  return { prompt, content, doorman, inspectsFrames }
 }
 
 /** False also where the pattern is a mistake of its own. */
@@ -58,8 +63,8 @@ function compileFrames (entry: RouteDocument, { path, methods, report }: Inspect
   if (entry.concurrency !== undefined) {
     report([...path, 'concurrency'], 'it beside frames: inspect', 'no slots for messages in frames, which have no answer that ends')
   }
-  if (entry.content === undefined && (entry.limit ?? []).length === 0) {
-    report([...path, 'frames'], 'inspect, and nothing that each frame goes through', 'content or limit beside it')
+  if (entry.content === undefined && entry.doorman !== true && (entry.limit ?? []).length === 0) {
+    report([...path, 'frames'], 'inspect, and nothing that each frame goes through', 'content, doorman or limit beside it')
   }
   if ((entry.prompt?.fields ?? []).length > 0) {
     report([...path, 'prompt', 'fields'], 'fields of a form', 'text or conversation, since a frame is JSON')

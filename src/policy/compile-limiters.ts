@@ -1,10 +1,13 @@
+import type { SubjectKind } from '../identity/contract.js'
 import type { LimiterDocument, PolicyDocument } from '../config/schema.js'
 import type { Limiter, LimiterKey, OnFailure } from '../limits/contract.js'
-import { withNumbers } from '../limits/limits.js'
 import type { DocumentPath, Report } from './compile.js'
-import { LIMITED } from './compile-content.js'
+import { compileOnExceed } from './compile-on-exceed.js'
 
-const KEYS: readonly LimiterKey[] = ['ip', 'user', 'group', 'global']
+const SUBJECTS: readonly SubjectKind[] = ['ip', 'user', 'group', 'global']
+const KEYS: readonly LimiterKey[] = [...SUBJECTS, 'model']
+/** What is reserved for an answer unless the policy says otherwise. */
+const MAX_TOKENS = 1000
 /** What a violation costs when neither its limiter nor `violations` says so. */
 const DEFAULT_SCORE = 1
 const TOO_MANY_REQUESTS = 429
@@ -37,10 +40,27 @@ function compileLimiter (
   for (const required of ['key', 'max', 'window'] as const) {
     if (entry[required] === undefined) report([...path, required], 'nothing', `a value for "${required}"`)
   }
-  const max = entry.max ?? 0
   return {
     name,
-    key: keysOf(entry.key ?? ['ip'], [...path, 'key'], report),
+    ...countingOf(entry, path, report),
+    ...refusalOf(entry, path, report),
+    score: scoreOf(entry, violations),
+    observe: entry.mode === 'observe',
+    onFailure: entry.onFailure ?? onFailure,
+  }
+}
+
+type Counting =
+  | 'key' | 'max' | 'windowMs' | 'algorithm' | 'burst' | 'anonymous' | 'only' | 'countStatus' | 'persist' | 'tokens' | 'after'
+
+function countingOf (entry: LimiterDocument, path: DocumentPath, report: Report): Pick<Limiter, Counting> {
+  const max = entry.max ?? 0
+  const key = keysAmong(KEYS, entry.key ?? ['ip'], [...path, 'key'], report)
+  const tokens = compileReserve(entry, path, report)
+  const isSaidInBody = tokens !== undefined || key.includes('model')
+  if (isSaidInBody && entry.after === 'head') report([...path, 'after'], 'head', 'content, since the body says what is counted')
+  return {
+    key,
     max,
     windowMs: entry.window ?? 60_000,
     algorithm: entry.algorithm ?? 'fixed-window',
@@ -49,29 +69,32 @@ function compileLimiter (
     only: entry.only,
     countStatus: entry.count?.status ?? [],
     persist: entry.persist ?? false,
-    violation: entry.violation,
-    score: scoreOf(entry, violations),
-    status: entry.status ?? TOO_MANY_REQUESTS,
-    type: entry.type,
-    shownAs: entry.shownAs,
-    after: entry.after ?? 'head',
-    suspend: compileSuspend(entry, [...path, 'onExceed'], report),
-    message: entry.message,
-    observe: entry.mode === 'observe',
-    onFailure: entry.onFailure ?? onFailure,
+    tokens,
+    after: isSaidInBody ? 'body' : entry.after ?? 'head',
   }
 }
 
-function compileSuspend (
-  { onExceed, max = 0, window = 0 }: LimiterDocument, path: DocumentPath, report: Report
-): Limiter['suspend'] {
-  if (onExceed === undefined) return undefined
-  const { suspend: durationMs, message = LIMITED } = onExceed
-  if (durationMs === undefined) {
-    report([...path, 'suspend'], 'nothing', 'how long a refusal silences the subject: 30m')
+type Refusing = 'violation' | 'status' | 'type' | 'shownAs' | 'message' | 'suspend' | 'drop'
+
+function refusalOf (entry: LimiterDocument, path: DocumentPath, report: Report): Pick<Limiter, Refusing> {
+  return {
+    violation: entry.violation,
+    status: entry.status ?? TOO_MANY_REQUESTS,
+    type: entry.type,
+    shownAs: entry.shownAs,
+    message: entry.message ?? (entry.onExceed?.drop === undefined ? undefined : entry.onExceed.message),
+    ...compileOnExceed(entry, [...path, 'onExceed'], report),
+  }
+}
+
+/** Undefined: it counts requests. */
+function compileReserve ({ unit, reserve, count }: LimiterDocument, path: DocumentPath, report: Report): Limiter['tokens'] {
+  if (unit !== 'tokens') {
+    if (reserve !== undefined) report([...path, 'reserve'], 'it without unit: tokens', 'unit: tokens beside it')
     return undefined
   }
-  return { durationMs, message: withNumbers(message, { max, windowMs: window }) }
+  if (count !== undefined) report([...path, 'count'], 'it beside unit: tokens', 'one of them: answers have no fixed price')
+  return { maxTokens: reserve?.maxTokens ?? MAX_TOKENS, includeUsage: reserve?.includeUsage ?? true }
 }
 
 /** What a rule does without the store when it does not say so itself. */
@@ -83,10 +106,16 @@ export function scoreOf (entry: { violation?: string, score?: number }, violatio
   return entry.score ?? violations[entry.violation ?? '']?.score ?? DEFAULT_SCORE
 }
 
-/** Key parts in their canonical order, each once. */
-export function keysOf (texts: readonly string[], path: DocumentPath, report: Report): LimiterKey[] {
+/** Subjects to count by, in their canonical order, each once. */
+export function keysOf (texts: readonly string[], path: DocumentPath, report: Report): SubjectKind[] {
+  return keysAmong(SUBJECTS, texts, path, report)
+}
+
+function keysAmong<Key extends string> (
+  known: readonly Key[], texts: readonly string[], path: DocumentPath, report: Report
+): Key[] {
   for (const text of texts) {
-    if (!KEYS.includes(text as LimiterKey)) report(path, JSON.stringify(text), `one of ${KEYS.join(', ')}`, KEYS)
+    if (!known.some((key) => key === text)) report(path, JSON.stringify(text), `one of ${known.join(', ')}`, known)
   }
-  return KEYS.filter((key) => texts.includes(key))
+  return known.filter((key) => texts.includes(key))
 }

@@ -1,14 +1,19 @@
 import type { PolicyDocument, RouteDocument } from '../config/schema.js'
 import type { AccountRule } from '../accounts/contract.js'
 import type { ContentRules } from '../content/contract.js'
+import type { DoormanRules } from '../doorman/contract.js'
 import type { Limiter } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
+import type { TokenPlaces } from '../tokens/contract.js'
 import type { DocumentPath, Report } from './compile.js'
+import { compileDeliveries } from './compile-deliveries.js'
 import { compileIdentity } from './compile-identity.js'
 import { compileInspection, inWordsOf } from './compile-inspection.js'
+import { compileRouteTokens } from './compile-tokens.js'
 import type { ConcurrencyRule, ReleaseRule, RouteEntry } from './contract.js'
 import { pointerOf } from './pointers.js'
 import { validatePattern } from './route-pattern.js'
+import type { UnsetAt } from './unwritten.js'
 
 interface Rules {
   /** Those that are switched on. */
@@ -16,8 +21,12 @@ interface Rules {
   readonly concurrency: ReadonlyMap<string, ConcurrencyRule>
   readonly outcomes: ReadonlyMap<string, OutcomeRule>
   readonly content: ReadonlyMap<string, ContentRules>
+  readonly tokens: ReadonlyMap<string, TokenPlaces>
+  /** Undefined: he is off. */
+  readonly doorman: DoormanRules | undefined
   readonly report: Report
   readonly warnings: string[]
+  readonly unsetAt: UnsetAt
 }
 
 interface Known extends Rules { readonly document: PolicyDocument }
@@ -28,26 +37,20 @@ export function compileRoutes (document: PolicyDocument, rules: Rules): RouteEnt
 }
 
 function compileRoute (entry: RouteDocument, index: number, rules: Known): RouteEntry {
-  const { document, report, warnings } = rules
+  const { document, report } = rules
   const path = ['routes', index]
-  const pattern = validatePattern(entry.match)
-  if ('problem' in pattern) report([...path, 'match'], pattern.problem, pattern.expected)
-  const unless = new Map(Object.entries(entry.unless ?? {}).map(([name, values]) => [name, new Set(values)]))
-  const read = 'problem' in pattern ? { methods: [], path: '/', params: [...unless.keys()] } : pattern
-  for (const name of unless.keys()) {
-    if (!read.params.includes(name)) report([...path, 'unless', name], JSON.stringify(name), parameterOf(read.params), read.params)
-  }
-  const inspection = compileInspection(entry, { ...rules, path, methods: read.methods })
+  const target = targetOf(entry, path, report)
+  const { methods } = target
+  const inspection = compileInspection(entry, { ...rules, path, methods })
+  const limiters = limitersOf(entry, path, rules).map((one) => inWordsOf(entry, one, document))
   return {
+    ...target,
     index,
-    match: entry.match,
-    methods: read.methods,
-    path: read.path,
-    unless,
     authRequired: entry.auth === 'required',
-    identity: compileIdentity(entry.identity, { path: [...path, 'identity'], report, warnings }),
+    identity: compileIdentity(entry.identity, { ...rules, path: [...path, 'identity'] }),
     browserOnly: entry.browserOnly ?? 'off',
-    limiters: limitersOf(entry, path, rules).map((one) => inWordsOf(entry, one, document)),
+    limiters,
+    tokens: compileRouteTokens(entry, { ...rules, limiters, prompt: inspection.prompt, path }),
     forgiveMs: entry.forgive ?? 0,
     outcomes: outcomesOf(entry, path, rules),
     concurrency: concurrencyOf(entry.concurrency, [...path, 'concurrency'], rules),
@@ -55,9 +58,23 @@ function compileRoute (entry: RouteDocument, index: number, rules: Known): Route
     account: accountOf(entry, [...path, 'account'], report),
     login: entry.login ?? false,
     ...inspection,
+    ...compileDeliveries(entry, { ...rules, path, methods }),
     reply: entry.reply ?? document.reply ?? 'problem',
     mode: entry.mode,
   }
+}
+
+type Target = Pick<RouteEntry, 'match' | 'methods' | 'path' | 'unless'>
+
+function targetOf ({ match, unless: written = {} }: RouteDocument, at: DocumentPath, report: Report): Target {
+  const pattern = validatePattern(match)
+  if ('problem' in pattern) report([...at, 'match'], pattern.problem, pattern.expected)
+  const unless = new Map(Object.entries(written).map(([name, values]) => [name, new Set(values)]))
+  const { methods, path, params } = 'problem' in pattern ? { methods: [], path: '/', params: [...unless.keys()] } : pattern
+  for (const name of unless.keys()) {
+    if (!params.includes(name)) report([...at, 'unless', name], JSON.stringify(name), parameterOf(params), params)
+  }
+  return { match, methods, path, unless }
 }
 
 function accountOf ({ account }: RouteDocument, path: DocumentPath, report: Report): AccountRule | undefined {

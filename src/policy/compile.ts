@@ -1,13 +1,17 @@
 import type { PolicyDocument } from '../config/schema.js'
 import { expandCheshireCat } from './cheshire-cat.js'
+import { compileAccess } from './compile-access.js'
 import { compileConcurrency } from './compile-concurrency.js'
 import { compileContent } from './compile-content.js'
+import { compileDoorman, idleDoorman } from './compile-doorman.js'
 import { compileIdentity } from './compile-identity.js'
 import { compileLimiters } from './compile-limiters.js'
 import { compileOutcomes } from './compile-outcomes.js'
 import { compileRoutes } from './compile-routes.js'
-import type { AccessRules, BanPolicy, Policy } from './contract.js'
+import { compileTokens } from './compile-tokens.js'
+import type { BanPolicy, Policy } from './contract.js'
 import { checkNetworks } from './networks.js'
+import type { UnsetAt } from './unwritten.js'
 
 /** Where in the policy document something stands: `['limiters', 'loginIp', 'max']`. */
 export type DocumentPath = readonly (string | number)[]
@@ -25,45 +29,65 @@ export interface CompileResult {
  * Makes the runnable policy of a merged, decoded document. Mistakes that only the whole shows (a route names
  * a limiter that is not there) are reported; the result must not be used when there were any.
  */
-export function compilePolicy (written: PolicyDocument, reportWritten: Report): CompileResult {
+export function compilePolicy (
+  written: PolicyDocument, reportWritten: Report, unsetAt: UnsetAt = () => undefined
+): CompileResult {
   const warnings: string[] = []
   const { document, report } = expandCheshireCat(written, reportWritten)
-  const preset = document.preset ?? 'librechat'
-  const identity = compileIdentity(document.identity, { path: ['identity'], report, warnings })
-  const limiters = compileLimiters(document, report)
-  const concurrency = compileConcurrency(document, report)
-  const outcomes = compileOutcomes(document, report)
-  const content = compileContent(document, report)
-  const routes = compileRoutes(document, { limiters, concurrency, outcomes, content, report, warnings })
-  const users = [...limiters.values()].filter(({ key, anonymous }) => key.includes('user') && anonymous === 'skip')
-  if (identity.length === 0 && users.length + concurrency.size > 0) {
-    warnings.push(`no identity source is active: ${users.length + concurrency.size} user limits do nothing, ` +
-      'set the secrets that its sources name (JWT_SECRET, JWT_REFRESH_SECRET, …) to the values of the chat app')
-  }
+  const findings = { report, warnings, unsetAt }
+  const identity = compileIdentity(document.identity, { path: ['identity'], ...findings })
+  const { tokens, ...rules } = compileRules(document, report)
+  const routes = compileRoutes(document, { ...rules, ...findings, tokens })
+  if (identity.length === 0) warnings.push(...idleLimits(rules))
+  warnings.push(...idleDoorman(document))
   const policy: Policy = {
-    preset,
-    mode: document.mode ?? 'enforce',
+    ...compileSettings(document),
+    ...rules,
+    identity,
+    routes,
     upstream: compileUpstream(document, report),
     client: compileClient(document, report),
-    identity,
-    access: compileAccess(document, report),
+    access: compileAccess(document, findings),
     bans: compileBans(document),
-    limiters,
-    outcomes,
-    concurrency,
-    content,
+  }
+  return { policy: Object.freeze(policy), warnings }
+}
+
+function compileRules (document: PolicyDocument, report: Report) {
+  return {
+    limiters: compileLimiters(document, report),
+    concurrency: compileConcurrency(document, report),
+    outcomes: compileOutcomes(document, report),
+    content: compileContent(document, report),
+    doorman: compileDoorman(document, report),
+    tokens: compileTokens(document, report),
+  }
+}
+
+function idleLimits ({ limiters, concurrency }: Pick<Policy, 'limiters' | 'concurrency'>): string[] {
+  const users = [...limiters.values()].filter(({ key, anonymous }) => key.includes('user') && anonymous === 'skip')
+  if (users.length + concurrency.size === 0) return []
+  return [`no identity source is active: ${users.length + concurrency.size} user limits do nothing, ` +
+    'set the secrets that its sources name (JWT_SECRET, JWT_REFRESH_SECRET, …) to the values of the chat app']
+}
+
+type Settings = Pick<Policy,
+  'preset' | 'mode' | 'browser' | 'defaultReply' | 'loginUrl' | 'maxInspectedBody' | 'shutdownGraceMs' | 'retentionMs'>
+
+function compileSettings ({ preset, mode, browser, violations, ...document }: PolicyDocument): Settings {
+  return {
+    preset: preset ?? 'librechat',
+    mode: mode ?? 'enforce',
     browser: {
-      violation: document.browser?.violation ?? 'non_browser',
-      score: document.browser?.score ?? document.violations?.['non_browser']?.score ?? 20,
+      violation: browser?.violation ?? 'non_browser',
+      score: browser?.score ?? violations?.['non_browser']?.score ?? 20,
     },
-    routes,
     defaultReply: document.reply ?? 'problem',
     loginUrl: document.oauthRedirect ?? '',
     maxInspectedBody: document.limits?.maxInspectedBody ?? 3 * 1024 * 1024,
     shutdownGraceMs: document.limits?.shutdownGrace ?? 30_000,
     retentionMs: document.logs?.retention ?? 90 * 86_400_000,
   }
-  return { policy: Object.freeze(policy), warnings }
 }
 
 function compileUpstream ({ upstream = {} }: PolicyDocument, report: Report): Policy['upstream'] {
@@ -97,21 +121,6 @@ function compileClient ({ client = {} }: PolicyDocument, report: Report): Policy
     addressHeader: client.addressHeader ?? 'x-forwarded-for',
     ipv6Prefix: client.ipv6Prefix ?? 64,
     methodOverride: client.methodOverride ?? 'drop',
-  }
-}
-
-function compileAccess ({ allow = {}, deny = {}, exempt = {} }: PolicyDocument, report: Report): AccessRules {
-  checkNetworks(deny.addresses ?? [], ['deny', 'addresses'], report)
-  checkNetworks(exempt.addresses ?? [], ['exempt', 'addresses'], report)
-  return {
-    denyUsers: new Set(deny.users),
-    denyAddresses: deny.addresses ?? [],
-    exemptUsers: new Set((exempt.users ?? []).map((user) => user.includes('@') ? user.toLowerCase() : user)),
-    exemptAddresses: exempt.addresses ?? [],
-    exemptSkipsLimits: exempt.skipLimits ?? false,
-    exemptUserAgents: (exempt.userAgents ?? []).map((part) => part.toLowerCase()),
-    allowUsers: new Set(allow.users),
-    allowGroups: new Set(allow.groups),
   }
 }
 

@@ -1,10 +1,13 @@
-import type { Check, ObserveAnswer } from '../exchange.js'
 import type { AccountRule } from '../accounts/contract.js'
-import type { ContentRules, InspectionRule } from '../content/contract.js'
-import type { ClientRules, IdentitySource } from '../identity/contract.js'
-import type { Limiter, LimiterKey, OnFailure } from '../limits/contract.js'
+import type { Conditions, Holds } from '../conditions/contract.js'
+import type { ContentRules } from '../content/contract.js'
+import type { OnceRule } from '../deliveries/contract.js'
+import type { DoormanRules, DoormanUse } from '../doorman/contract.js'
+import type { ClientRules, IdentitySource, SubjectKind } from '../identity/contract.js'
+import type { Limiter, OnFailure } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
 import type { PromptRule } from '../prompt/contract.js'
+import type { TokenRule } from '../tokens/contract.js'
 
 export type PolicyMode = 'enforce' | 'observe' | 'off'
 export type DialectName =
@@ -13,11 +16,13 @@ export type DialectName =
   | 'openai' | 'openai-message' | 'anthropic'
   /** The Cat's own chat reply: 1.x over HTTP and WebSocket; agents of 2.x, plain and as a stream. */
   | 'cheshire-cat' | 'cheshire-cat-agents'
+  /** The answer of a Telegram bot's webhook, which may carry a call of the Bot API. */
+  | 'telegram'
 
 /** A rule for messages in flight, as the compiled policy holds it. */
 export interface ConcurrencyRule {
   readonly name: string
-  readonly key: readonly LimiterKey[]
+  readonly key: readonly SubjectKind[]
   readonly max: number
   readonly leaseMs: number
   /** `response`: the slot is free when the answer ends; `stream`: when the generation ends, followed on other requests. */
@@ -58,6 +63,12 @@ export interface BanPolicy {
   readonly address: { readonly enabled: boolean, readonly sharedBy: number, readonly withinMs: number }
 }
 
+/** Which requests cost something: those whose JSON body any of the conditions describes. */
+export interface TriggerRule {
+  readonly conditions: Conditions
+  readonly holds: Holds
+}
+
 /** One entry of the policy's `routes`, compiled. */
 export interface RouteEntry {
   /** Position in matching order: the policy file's entries, then the preset's. */
@@ -73,6 +84,8 @@ export interface RouteEntry {
   readonly identity: readonly IdentitySource[]
   readonly browserOnly: 'ua' | 'strict' | 'off'
   readonly limiters: readonly Limiter[]
+  /** How limiters read bodies and answers; undefined: none of them counts tokens, or by the model. */
+  readonly tokens: TokenRule | undefined
   /** How soon after the last counted one another GET of the same address and path is not counted; 0: every one is. */
   readonly forgiveMs: number
   /** Violations that only the backend's answer shows. */
@@ -86,64 +99,16 @@ export interface RouteEntry {
   readonly prompt: PromptRule | undefined
   /** Checks of what is said; only where there is a prompt. */
   readonly content: ContentRules | undefined
+  /** What the doorman is asked; only where there is a prompt. */
+  readonly doorman: DoormanUse | undefined
+  /** Undefined: every request is a trigger. */
+  readonly when: TriggerRule | undefined
+  /** Undefined: what comes again is forwarded again. */
+  readonly once: OnceRule | undefined
   /** Each text frame of the client's on this route's WebSocket is a message: limited and checked by itself. */
   readonly inspectsFrames: boolean
   readonly reply: DialectName
   readonly mode: PolicyMode | undefined
-}
-
-/** What one message goes through, be it a request or a frame. */
-export interface MessageRules {
-  /** Each limiter once; those of entries that only observe are marked so. */
-  readonly limiters: readonly Limiter[]
-  readonly concurrency: readonly ConcurrencyRule[]
-  /**
-   * Each content rule once for each place in which the entries look for prompts. Where there are any, a body must read
-   * the same to us and to the backend.
-   */
-  readonly inspections: readonly InspectionRule[]
-}
-
-/** What the entries of a plan ask together: the strictest of each, every rule once, in matching order. */
-export interface Requirements extends MessageRules {
-  /** Empty: nothing but the ban check. */
-  readonly entries: readonly RouteEntry[]
-  readonly mode: PolicyMode
-  readonly authRequired: boolean
-  /** The routes' own credentials. */
-  readonly identity: readonly IdentitySource[]
-  readonly browser: { readonly level: 'ua' | 'strict', readonly observe: boolean } | undefined
-  /** 0 unless all entries forgive; then the shortest. */
-  readonly forgiveMs: number
-  readonly outcomes: readonly OutcomeRule[]
-  readonly releases: readonly ReleaseRule[]
-  readonly accounts: readonly AccountRule[]
-  /** What each frame is asked, by the entries that look at frames; undefined: none does. */
-  readonly frames: MessageRules | undefined
-  readonly login: boolean
-}
-
-/** What the assembly makes of them, in the order of CONTRACT §4. */
-export interface PlanParts {
-  /** Checks that need only the head of a request. */
-  readonly headChecks: readonly Check[]
-  /** Checks that need the body, or must come behind those that do. */
-  readonly bodyChecks: readonly Check[]
-  /** Asked once more at the moment of forwarding, of whoever had to wait: what they forbid may have come meanwhile. */
-  readonly lateChecks: readonly Check[]
-  /** The body is read before `bodyChecks`, up to so many bytes; 0: it is not read. */
-  readonly bodyLimit: number
-  readonly observers: readonly ObserveAnswer[]
-  /** What each frame goes through where frames are messages; empty elsewhere. */
-  readonly frameChecks: readonly Check[]
-}
-
-/** What is done with a request: made once for a combination of entries, shared by all requests that lead there. */
-export interface Plan extends Requirements, PlanParts {
-  /** Dialect of the entry that brought the rule; the first entry's, or the policy's, for any other. */
-  dialectOf (rule: string): DialectName
-  /** As metrics and logs name the route: the first entry's `match`, or `unmatched`. */
-  readonly label: string
 }
 
 /** Who is always refused, never punished, or solely let in. */
@@ -157,9 +122,20 @@ export interface AccessRules {
   readonly exemptSkipsLimits: boolean
   /** Case-insensitive parts of a User-Agent that pass the non-browser check. */
   readonly exemptUserAgents: readonly string[]
-  /** Empty: no allowlist. */
+  /** Both empty: no allowlist, unless it is required. `*`: everybody. */
   readonly allowUsers: ReadonlySet<string>
   readonly allowGroups: ReadonlySet<string>
+  /** Empty lists let nobody in. */
+  readonly allowRequired: boolean
+  /** What is told who is on neither list, once in so long in each chat; undefined: each time, in our own words. */
+  readonly allowNotice: NoticeRule | undefined
+}
+
+export interface NoticeRule {
+  readonly message: string
+  readonly everyMs: number
+  /** Where the body names the chat that would read it, the first that does; else the group is the chat, or the user. */
+  readonly chat: readonly (readonly string[])[]
 }
 
 export interface UpstreamRules {
@@ -194,6 +170,8 @@ export interface Policy {
   readonly concurrency: ReadonlyMap<string, ConcurrencyRule>
   /** Those that are switched on. */
   readonly content: ReadonlyMap<string, ContentRules>
+  /** Undefined: he is off. */
+  readonly doorman: DoormanRules | undefined
   readonly browser: { readonly violation: string, readonly score: number }
   readonly routes: readonly RouteEntry[]
   readonly defaultReply: DialectName

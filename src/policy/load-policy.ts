@@ -22,7 +22,7 @@ export async function loadPolicy (options: LoadPolicyOptions): Promise<LoadedPol
     const mistakes: Mistake[] = []
     compiled = compilePolicy(config.document, (path, found, expected, candidates) => {
       mistakes.push(config.mistake(path, found, expected, candidates && nearest(unquoted(found), candidates)))
-    })
+    }, config.unsetAt)
     return mistakes
   }
   const config = await loadConfig({ ...options, review })

@@ -4,13 +4,25 @@ import type { InspectionRule } from '../content/contract.js'
 import type { Limiter } from '../limits/contract.js'
 import type { OutcomeRule } from '../outcomes/contract.js'
 import type {
-  ConcurrencyRule, DialectName, MessageRules, Plan, PlanParts, Policy, PolicyMode, ReleaseRule, Requirements,
-  RouteEntry,
+  ConcurrencyRule, DialectName, Policy, PolicyMode, ReleaseRule, RouteEntry, TriggerRule,
 } from './contract.js'
+import type { MessageRules, Plan, PlanParts, Requirements } from './plan-contract.js'
 
 const UNMATCHED = 'unmatched'
 /** Combinations of entries that are kept; hostile spellings can make up many, ordinary ones a handful. */
 const KEPT_COMBINATIONS = 1000
+
+/** Of plans that nobody is led through. */
+export const NO_PARTS: PlanParts = {
+  headChecks: [],
+  reading: 'none',
+  bodyLimit: 0,
+  bodyChecks: [],
+  lateChecks: [],
+  observers: [],
+  frameReading: 'none',
+  frameChecks: [],
+}
 
 export interface Planner {
   /** The plan for the entries that the readings of a target led to. Each combination is compiled once. */
@@ -69,7 +81,7 @@ function makePlan (policy: Policy, requirements: Requirements, assemble: Assembl
   const { entries } = requirements
   const dialects = new Map<string, DialectName>()
   for (const entry of [...entries].reverse()) {
-    const rules = [...entry.limiters, entry.concurrency, ...entry.content?.checks ?? []]
+    const rules = [...entry.limiters, entry.concurrency, ...entry.content?.checks ?? [], ...doormanRules(entry)]
     for (const rule of rules) if (rule !== undefined) dialects.set(rule.name, entry.reply)
   }
   const fallback = entries[0]?.reply ?? policy.defaultReply
@@ -79,6 +91,11 @@ function makePlan (policy: Policy, requirements: Requirements, assemble: Assembl
     dialectOf: (rule: string) => dialects.get(rule) ?? fallback,
     label: entries[0]?.match ?? UNMATCHED,
   })
+}
+
+/** As his refusals name them. */
+function doormanRules ({ doorman }: RouteEntry): { readonly name: string }[] {
+  return [...doorman?.rules.categories.values() ?? []].map(({ rule: name }) => ({ name }))
 }
 
 function merge (policy: Policy, entries: readonly RouteEntry[], occasion: Occasion): Requirements {
@@ -97,6 +114,8 @@ function merge (policy: Policy, entries: readonly RouteEntry[], occasion: Occasi
     forgiveMs: active.length === 0 ? 0 : Math.min(...active.map(({ forgiveMs }) => forgiveMs)),
     outcomes: mergeRules<OutcomeRule>(active, (entry) => entry.outcomes, observes),
     releases: active.flatMap((entry): ReleaseRule[] => entry.releases === undefined ? [] : [entry.releases]),
+    // Observe mode forwards everything, what came already too.
+    once: asking.find((entry) => entry.once !== undefined && !observes(entry))?.once,
     accounts: active.flatMap((entry): AccountRule[] => entry.account === undefined ? [] : [entry.account]),
     login: active.some((entry) => entry.login),
   }
@@ -105,9 +124,28 @@ function merge (policy: Policy, entries: readonly RouteEntry[], occasion: Occasi
 function mergeMessage (entries: readonly RouteEntry[], observes: (entry: RouteEntry) => boolean): MessageRules {
   return {
     limiters: mergeRules<Limiter>(entries, (entry) => entry.limiters, observes),
+    tokens: entries.flatMap(({ tokens }) => tokens ?? []),
     concurrency: mergeRules<ConcurrencyRule>(entries, (entry) => entry.concurrency ?? [], observes),
     inspections: entries.flatMap(inspectionOf(observes)),
+    doorman: entries.flatMap((entry) => entry.doorman === undefined
+      ? []
+      : [observes(entry) ? { ...entry.doorman, observe: true } : entry.doorman]),
+    when: mergeWhen(entries),
   }
+}
+
+/** A trigger is what any entry takes for one; an entry that asks something of a message without `when` takes all. */
+function mergeWhen (entries: readonly RouteEntry[]): TriggerRule | undefined {
+  const rules = entries.flatMap(({ when }) => when ?? [])
+  if (rules.length === 0 || entries.some((entry) => entry.when === undefined && asksOfMessages(entry))) return undefined
+  return {
+    conditions: rules.flatMap(({ conditions }) => conditions),
+    holds: (body) => rules.some(({ holds }) => holds(body)),
+  }
+}
+
+function asksOfMessages ({ limiters, concurrency, content, doorman }: RouteEntry): boolean {
+  return limiters.length > 0 || concurrency !== undefined || content !== undefined || doorman !== undefined
 }
 
 function inspectionOf (observes: (entry: RouteEntry) => boolean) {

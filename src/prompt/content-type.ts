@@ -8,6 +8,7 @@ export interface ContentType {
 }
 
 const PARAMETER = /^[ \t]*([\w-]+)=(?:"([^"\\]*)"|([^\s"]*))[ \t]*$/
+const IS_CHARSET = /^[ \t]*charset=/i
 const SEVERAL = /[\s,]/
 
 /** Takes a content type apart. Undefined: one backend might take it otherwise than another. */
@@ -31,4 +32,9 @@ export function parseContentType (header = ''): ContentType | undefined {
     else return undefined
   }
   return { media, charset, boundary }
+}
+
+/** The same type for a body that is UTF-8 now. */
+export function withUtf8Charset (header: string): string {
+  return header.split(';').map((part) => IS_CHARSET.test(part) ? ' charset=utf-8' : part).join(';')
 }

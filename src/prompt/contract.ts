@@ -1,10 +1,5 @@
 /** Where in a route's body stands what a person says, and how much of it is looked at. */
-
-/** Stands for every element of a list in a pointer pattern. */
-export const EACH = Symbol('*')
-
-/** A JSON pointer, taken apart, with `*` for every element of a list. */
-export type PointerPattern = readonly (string | typeof EACH)[]
+import type { PointerPattern } from '../json-pattern.js'
 
 /** How much of a conversation is looked at: the newest message of the person, all of the person's, or everybody's. */
 export type PromptScope = 'last' | 'history' | 'all'
@@ -25,6 +20,8 @@ export interface PromptRule {
   /** What is always part of the newest message: a text, or a list of parts. */
   readonly texts: readonly PointerPattern[]
   readonly conversations: readonly ConversationRule[]
+  /** What the newest message points at: quoted, replied to, forwarded. The scope `last` does not look at it. */
+  readonly quotes: readonly PointerPattern[]
   /** Instructions and the like, which only the scope `all` looks at. */
   readonly rest: readonly PointerPattern[]
   /** Fields of a form (urlencoded or multipart) that belong to the newest message. */

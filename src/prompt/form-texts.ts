@@ -1,6 +1,7 @@
-import { EACH, type ConversationRule, type PointerPattern, type PromptRule } from './contract.js'
+import { isSameName } from '../json-members.js'
+import { EACH, type PointerPattern } from '../json-pattern.js'
+import type { ConversationRule, PromptRule } from './contract.js'
 import type { Fields } from './form-fields.js'
-import { isSameName } from './members.js'
 import { MOST_DEPTH } from './strict-json.js'
 
 /** What separates the names in `messages[0][content]` and `messages.0.content`. */
@@ -14,6 +15,11 @@ const BETWEEN_NAMES = /\]\[|\[|\]|\./
 export function formTexts (fields: Fields, rule: PromptRule): string[] {
   return collect(fields, (name, path) => rule.fields.some((field) => isSameName(field, name)) ||
     rule.texts.some((pattern) => isBelow(path, pattern)) || rule.conversations.some((one) => isSaid(path, one)))
+}
+
+/** Of those fields what the newest message points at. */
+export function formQuotes (fields: Fields, rule: PromptRule): string[] {
+  return collect(fields, (_name, path) => rule.quotes.some((pattern) => isBelow(path, pattern)))
 }
 
 /** Of those fields what only the scope `all` looks at. */

@@ -1,5 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { endOfText } from '../json-text.js'
 import { parseJson } from '../parse-json.js'
+import { isOddName, mayMisread, readNamesAgain } from './plain-names.js'
 
 /** Lists and maps within one another. .NET stops at 64 and Python near 1000; a tool's JSON schema needs some 20. */
 export const MOST_DEPTH = 64
@@ -14,13 +16,10 @@ export const MOST_BARE = 1_000_000
 /** Longer texts, in characters, are read in several turns of the event loop. */
 const LONG_TEXT = 256 * 1024
 
-/** Most texts end within so many characters. */
-const SHORT_TEXT = 64
 const QUOTE = 0x22
 const COMMA = 0x2c
 const COLON = 0x3a
 const OPEN_LIST = 0x5b
-const BACKSLASH = 0x5c
 const CLOSE_LIST = 0x5d
 const OPEN_MAP = 0x7b
 const CLOSE_MAP = 0x7d
@@ -38,7 +37,12 @@ export type JsonReading = { readonly value: unknown, readonly fault?: undefined 
  */
 export function readStrictJson (text: string): JsonReading {
   const members = countWritten(text)
-  return typeof members === 'string' ? { fault: members } : parseCounted(text, members)
+  if (typeof members === 'string') return { fault: members }
+  const value = parseJson(text)
+  const kept = keptOf(value, text)
+  if (!kept.hasOddName) return conclude(value, members, kept)
+  const again = readNamesAgain(text)
+  return conclude(again, members, keptOf(again, text))
 }
 
 /** The same for texts of any length: a long one lets others have their turn between the steps. */
@@ -48,16 +52,20 @@ export async function readStrictJsonInTurns (text: string): Promise<JsonReading>
   const members = countWritten(text)
   if (typeof members === 'string') return { fault: members }
   await nextTurn()
-  const reading = parseCounted(text, members)
+  const value = parseJson(text)
   await nextTurn()
-  return reading
+  const kept = keptOf(value, text)
+  if (!kept.hasOddName) return conclude(value, members, kept)
+  await nextTurn()
+  const again = readNamesAgain(text)
+  await nextTurn()
+  return conclude(again, members, keptOf(again, text))
 }
 
-function parseCounted (text: string, members: number): JsonReading {
-  const value = parseJson(text)
+function conclude (value: unknown, members: number, kept: Kept): JsonReading {
   if (value === undefined) return { fault: 'INVALID_JSON' }
   // A parser keeps one member of each name: where fewer were kept than written, a name was there twice.
-  return countKept(value) === members ? { value } : { fault: 'DUPLICATE_KEYS' }
+  return kept.members === members ? { value } : { fault: 'DUPLICATE_KEYS' }
 }
 
 /** Counts the members of all maps as written, one colon each. Of a text that is no JSON it says nothing of use. */
@@ -83,41 +91,29 @@ function countWritten (text: string): number | JsonFault {
   return members
 }
 
-/** Where the text that begins at `start` has its closing quote; the end of all where it has none. */
-function endOfText (text: string, start: number): number {
-  let i = start + 1
-  for (;;) {
-    for (const near = i + SHORT_TEXT; i < near; i++) {
-      if (i >= text.length) return text.length
-      const char = text.charCodeAt(i)
-      if (char === QUOTE) return i
-      if (char === BACKSLASH) i++
-    }
-    // Far quotes are sought by the engine, which is faster; but not one by one where many are escaped.
-    const far = text.indexOf('"', i)
-    if (far === -1) return text.length
-    if (!isEscaped(text, far, i)) return far
-    i = far + 1
-  }
+/** What a parser made of the maps of a text. */
+interface Kept {
+  /** Of all maps together. NaN: a key has half a surrogate pair, which some parsers all read as U+FFFD. */
+  members: number
+  /** Among the names is one that may be misread. */
+  hasOddName: boolean
 }
 
-/** Backslashes in front of it, down to where the last escape ended, decide by twos. */
-function isEscaped (text: string, quote: number, from: number): boolean {
-  let first = quote
-  while (first > from && text.charCodeAt(first - 1) === BACKSLASH) first--
-  return (quote - first) % 2 === 1
+function keptOf (value: unknown, text: string): Kept {
+  const kept = { members: 0, hasOddName: false }
+  count(value, kept, mayMisread(text))
+  return kept
 }
 
-/** Counts the members of all maps as parsed. NaN: a key has half a surrogate pair, which some parsers all read as U+FFFD. */
-function countKept (value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0
-  let members = 0
+function count (value: unknown, kept: Kept, mayBeOdd: boolean): void {
+  if (typeof value !== 'object' || value === null) return
   if (Array.isArray(value)) {
-    for (const element of value) members += countKept(element)
-    return members
+    for (const element of value) count(element, kept, mayBeOdd)
+    return
   }
   for (const key of Object.keys(value)) {
-    members += key.isWellFormed() ? 1 + countKept(Reflect.get(value, key)) : Number.NaN
+    kept.members += key.isWellFormed() ? 1 : Number.NaN
+    if (mayBeOdd && isOddName(key)) kept.hasOddName = true
+    count(Reflect.get(value, key), kept, mayBeOdd)
   }
-  return members
 }

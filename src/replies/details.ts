@@ -21,6 +21,7 @@ export function librechatDetails (verdict: Verdict, context: ReplyContext): Reco
     case 'not-allowed': return { type: 'not_allowed' }
     case 'content': return contentDetails(verdict, context)
     case 'suspension': return suspensionDetails(verdict)
+    case 'delivered': return { type: 'delivered' }
     case 'fault': return { type: verdict.code.toLowerCase(), ...retryDetails(verdict) }
   }
 }

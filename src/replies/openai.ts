@@ -16,7 +16,7 @@ export const openai: Dialect = {
 /** Type and code as the API itself has them, where it has one for the case. */
 function kindOf (verdict: Verdict): { readonly type: string, readonly code: string } {
   switch (verdict.kind) {
-    case 'limit': return { type: 'requests', code: 'rate_limit_exceeded' }
+    case 'limit': return { type: verdict.unit ?? 'requests', code: 'rate_limit_exceeded' }
     case 'concurrency': return { type: 'requests', code: 'concurrency_limit_exceeded' }
     case 'suspension': return { type: verdict.status === 429 ? 'requests' : 'request_forbidden', code: 'suspended' }
     case 'ban': return { type: 'request_forbidden', code: verdict.reason === 'denied' ? 'denied' : 'banned' }
@@ -26,6 +26,7 @@ function kindOf (verdict: Verdict): { readonly type: string, readonly code: stri
       type: 'invalid_request_error',
       code: verdict.check === 'length' ? 'string_above_max_length' : 'content_policy_violation',
     }
+    case 'delivered': return { type: 'invalid_request_error', code: 'delivered' }
     case 'fault': return {
       type: verdict.status >= 500 ? 'server_error' : 'invalid_request_error',
       code: verdict.code.toLowerCase(),

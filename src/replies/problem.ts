@@ -38,6 +38,7 @@ function titleOf (verdict: Verdict): string {
     case 'not-allowed': return 'Not authorized'
     case 'content': return 'Message refused'
     case 'suspension': return 'Suspended'
+    case 'delivered': return 'Delivered already'
     case 'fault': return verdict.title
   }
 }
@@ -56,6 +57,7 @@ function membersOf (verdict: Verdict): Record<string, unknown> {
     case 'suspension': return { reason: verdict.reason, expiresAt: new Date(verdict.until).toISOString() }
     case 'non-browser':
     case 'not-allowed':
+    case 'delivered':
     case 'fault': return {}
   }
 }

@@ -13,6 +13,7 @@ import { openaiMessage } from './openai-message.js'
 import { openai } from './openai.js'
 import { banPage } from './page.js'
 import { problem } from './problem.js'
+import { telegram } from './telegram.js'
 
 const dialects: Readonly<Record<DialectName, Dialect>> = {
   'librechat-json': librechatJson,
@@ -23,6 +24,7 @@ const dialects: Readonly<Record<DialectName, Dialect>> = {
   anthropic,
   'cheshire-cat': cheshireCat,
   'cheshire-cat-agents': cheshireCatAgents,
+  telegram,
 }
 
 /** Query that LibreChat's login page turns into a message. */
@@ -69,6 +71,7 @@ function shape (verdict: Verdict, { dialect, navigation, loginUrl, context }: Re
     return { status: 302, headers: [['location', loginUrl + LOGIN_ERROR]], body: '' }
   }
   if (navigation && verdict.kind === 'ban') return banPage(verdict, context)
+  if (verdict.kind === 'delivered') return { status: verdict.status, headers: [], body: '' }
   return dialects[dialect].render(verdict, context)
 }
 

@@ -80,8 +80,8 @@ function decodeOne (bytes: Buffer, coding: Coding, maxOutputLength: number): Buf
 /** Takes a body piece by piece and hands the decoded bytes on. Never throws; damaged input ends it silently. */
 export interface Decoder {
   write (chunk: Buffer): void
-  /** No more input; what was taken in is still handed on. */
-  end (): void
+  /** No more input; what was taken in is still handed on. `done` is called once it was, or cannot be. */
+  end (done?: () => void): void
   /** Nobody listens any more: what was taken in is dropped. */
   stop (): void
 }
@@ -91,7 +91,7 @@ export function createDecoder (header: string | undefined, sink: (bytes: Buffer)
   const applied = codingsOf(header)
   if (applied === undefined || applied.length > 1) return undefined
   const coding = applied[0]
-  return coding === undefined ? { write: sink, end () {}, stop () {} } : createInflater(coding, sink)
+  return coding === undefined ? { write: sink, end: (done) => { done?.() }, stop () {} } : createInflater(coding, sink)
 }
 
 function createInflater (coding: Coding, sink: (bytes: Buffer) => void): Decoder {
@@ -108,9 +108,12 @@ function createInflater (coding: Coding, sink: (bytes: Buffer) => void): Decoder
       if (inflater.writableLength > maxBacklogBytes) stop()
       else inflater.write(chunk)
     },
-    end () {
-      if (!isOver) inflater?.end()
+    end (done) {
+      const isOpen = !isOver && inflater !== undefined
       isOver = true
+      if (!isOpen) return done?.()
+      if (done !== undefined) inflater?.once('close', done)
+      inflater?.end()
     },
     stop,
   }

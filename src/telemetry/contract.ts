@@ -1,3 +1,5 @@
+import type { DoormanMeters } from '../doorman/contract.js'
+
 /** Labels are few and come from the policy, never from a client. */
 export interface RequestLabels {
   /** The plan's label: a route entry as written, or `unmatched`. */
@@ -14,6 +16,8 @@ export interface Metrics {
   violation (type: string): void
   /** A content check that only flags had something against a message: `default.keywords`. */
   flagged (rule: string): void
+  /** Tokens that a limiter reserved for a request, and what of them it took in the end. */
+  tokens (limiter: string, tokens: { readonly reserved: number, readonly settled: number }): void
   /** A ban was placed: `auto`, `admin` or `mongo`. */
   banPlaced (source: string): void
   /** The backend gave no answer: a code of the catalogue. */
@@ -24,6 +28,7 @@ export interface Metrics {
   storeDegraded (outcome: 'local' | 'open' | 'closed'): void
   /** The shared store did not answer within its deadline. */
   storeDeadline (): void
+  readonly doorman: DoormanMeters
   /** A number that is read when somebody asks; naming one twice is misuse. */
   add (meter: Meter): void
   /** Prometheus text exposition. */

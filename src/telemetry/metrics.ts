@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Meter, Metrics } from './contract.js'
+import { createDoormanMeters } from './doorman-meters.js'
 import { valuesOf } from './sum-metrics.js'
 
 /** Seconds. Chats answer in milliseconds when refused and in minutes when a model thinks. */
@@ -22,11 +23,16 @@ export function createMetrics ({ processMetrics = true }: MetricsOptions = {}): 
     },
     violation: (type) => meters.violations.inc({ type }),
     flagged: (rule) => meters.flagged.inc({ rule }),
+    tokens: (limiter, { reserved, settled }) => {
+      meters.tokensReserved.inc({ limiter }, reserved)
+      meters.tokensSettled.inc({ limiter }, settled)
+    },
     banPlaced: (source) => meters.bansPlaced.inc({ source }),
     upstreamFault: (code) => meters.faults.inc({ code }),
     journalDropped: (count) => meters.dropped.inc(count),
     storeDegraded: (outcome) => meters.degraded.inc({ outcome }),
     storeDeadline: () => meters.deadlines.inc(),
+    doorman: createDoormanMeters(registry),
     add: (meter) => register(registry, meter),
     render: () => registry.metrics(),
     snapshot: async () => valuesOf(await registry.getMetricsAsJSON()),
@@ -38,6 +44,7 @@ function createMeters (registry: Registry) {
   const registers = [registry]
   return {
     ...createStoreMeters(registers),
+    ...createTokenMeters(registers),
     requests: new Counter({
       name: 'portcullis_requests_total',
       help: 'Requests answered, by route entry, outcome and mode',
@@ -71,6 +78,23 @@ function createMeters (registry: Registry) {
     }),
     dropped: new Counter({
       name: 'portcullis_journal_dropped_total', help: 'Journal lines that could not be kept', registers,
+    }),
+  }
+}
+
+function createTokenMeters (registers: Registry[]) {
+  return {
+    tokensReserved: new Counter({
+      name: 'portcullis_tokens_reserved_total',
+      help: 'Tokens that limiters reserved for requests that are settled by now',
+      labelNames: ['limiter'],
+      registers,
+    }),
+    tokensSettled: new Counter({
+      name: 'portcullis_tokens_settled_total',
+      help: 'Tokens that those requests took in the end',
+      labelNames: ['limiter'],
+      registers,
     }),
   }
 }

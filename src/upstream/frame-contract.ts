@@ -22,11 +22,18 @@ export interface Refused {
   readonly close?: Closing
 }
 
+/** What the backend gets instead of a message: one of the same kind, text or binary. */
+export interface Replaced {
+  readonly replace: Buffer
+}
+
+export type FrameVerdict = Refused | Replaced | undefined
+
 /**
  * Looks at each message before it is forwarded; undefined: nothing is against it. Asked for one message at a time; those
  * behind it wait. Should not throw: that ends the connection.
  */
-export type FrameCheck = (message: Message) => Refused | undefined | Promise<Refused | undefined>
+export type FrameCheck = (message: Message) => FrameVerdict | Promise<FrameVerdict>
 
 /** How the messages of one WebSocket are looked at. */
 export interface Inspection {

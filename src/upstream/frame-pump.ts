@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { ClientMessages, type Heard } from './client-messages.js'
 import { Downstream } from './downstream.js'
-import type { Closing, Inspection, Message, Refused } from './frame-contract.js'
-import { Turns } from '../turns.js'
+import type { Closing, FrameVerdict, Inspection, Message } from './frame-contract.js'
+import { turns } from '../turns.js'
 import type { Outcome } from './watch.js'
 import { Sender, type PerMessageDeflate } from './ws-parts.js'
 
@@ -13,9 +13,6 @@ const LAST_WORDS_MS = 2_000
 /** How long our goodbye waits for a check under way, so that its reply comes first. */
 const JUDGEMENT_MS = 500
 const DEFECT: Closing = { code: 1011, reason: 'Internal error' }
-
-/** All WebSockets of the process share the event loop. */
-const turns = new Turns()
 
 export interface PumpOptions {
   readonly inspection: Inspection
@@ -117,22 +114,24 @@ class FramePump {
     this.#judging = true
     try {
       const answer = this.#options.inspection.check(message)
-      if (answer instanceof Promise) answer.then((refused) => { this.#settle(message, refused) }).catch(this.#fail)
+      if (answer instanceof Promise) answer.then((judged) => { this.#settle(message, judged) }).catch(this.#fail)
       else this.#settle(message, answer)
     } catch (error) {
       this.#fail(error)
     }
   }
 
-  #settle (message: Message, refused: Refused | undefined): void {
+  #settle ({ data, binary }: Message, judged: FrameVerdict): void {
     this.#judging = false
     if (this.#over || this.#parting) return
+    const refused = judged !== undefined && 'replies' in judged ? judged : undefined
     const closing = this.#due ?? refused?.close
     if (refused !== undefined) {
       this.#replying = true
       this.#down.reply(refused.replies)
     } else if (closing === undefined) {
-      this.#up.send(message.data, { binary: message.binary, mask: true, compress: false, fin: true })
+      const payload = judged !== undefined && 'replace' in judged ? judged.replace : data
+      this.#up.send(payload, { binary, mask: true, compress: false, fin: true })
     }
     if (closing === undefined) this.#wake()
     else this.#part(closing)

@@ -1,7 +1,7 @@
 import type { ClientAddress } from '../identity/contract.js'
 import type { UpstreamRules } from '../policy/contract.js'
 import type { Target } from '../policy/target.js'
-import type { Outbound } from './contract.js'
+import type { Outbound, OwnHeaders } from './contract.js'
 import { HOP_BY_HOP, connectionNames } from './headers.js'
 import { parseOrigin } from './origin.js'
 
@@ -19,13 +19,23 @@ export interface OutboundInput {
   readonly rawHeaders: readonly string[]
   readonly client: ClientAddress
   readonly requestId: string
-  /** The body, when a check has read it. */
+  /** The body, when a check has read it, or what became of it. */
   readonly body: Buffer | undefined
+  /** That body is not the client's any more but plain and of this type; undefined: it is, as it came. */
+  readonly edited?: { readonly type: string | undefined } | undefined
+  /** Fields of ours, names in lower case; the client's of these names are left out. */
+  readonly added?: OwnHeaders | undefined
   readonly rules: OutboundRules
 }
 
-/** What becomes of a client's header. `vouched`: stays only when a trusted proxy brought it. */
-type Fate = 'drop' | 'vouched' | 'override' | 'host' | 'connection' | 'te' | 'length'
+/** Digests of a body's bytes. */
+const DIGESTS = ['content-md5', 'digest', 'content-digest', 'repr-digest']
+
+/**
+ * What becomes of a client's header. `vouched`: stays only when a trusted proxy brought it; `bytes`: says what the bytes
+ * of the body are, as the client sent them.
+ */
+type Fate = 'drop' | 'vouched' | 'override' | 'host' | 'connection' | 'te' | 'length' | 'type' | 'bytes'
 
 const FATES: ReadonlyMap<string, Fate> = new Map<string, Fate>([
   ...[...HOP_BY_HOP].map((name): [string, Fate] => [name, 'drop']),
@@ -37,6 +47,7 @@ const FATES: ReadonlyMap<string, Fate> = new Map<string, Fate>([
   // They make some backends serve another path than the one that was matched.
   ['x-original-url', 'override'], ['x-rewrite-url', 'override'],
   ['host', 'host'], ['connection', 'connection'], ['te', 'te'], ['content-length', 'length'],
+  ['content-type', 'type'], ['content-encoding', 'bytes'], ...DIGESTS.map((name): [string, Fate] => [name, 'bytes']),
 ])
 
 export function outboundRules (upstream: UpstreamRules, methodOverride: 'drop' | 'pass'): OutboundRules {
@@ -48,7 +59,7 @@ export function outboundRules (upstream: UpstreamRules, methodOverride: 'drop' |
  * Host. `TE` shrinks to `trailers`, the only coding we pass on; request trailers are not passed.
  */
 export function prepareOutbound (input: OutboundInput): Outbound {
-  const { rawHeaders, client, rules, body } = input
+  const { rawHeaders, client, rules, body, edited, added } = input
   let headers = ['host', rules.upstreamHost]
   let host: string | undefined
   let connection: string | undefined
@@ -63,17 +74,26 @@ export function prepareOutbound (input: OutboundInput): Outbound {
       case 'host': host ??= value; break
       case 'connection': connection = connection === undefined ? value : `${connection},${value}`; break
       case 'te': if (namesTrailers(value)) headers.push('te', 'trailers'); break
+      case 'type': headers.push(name, edited?.type ?? value); break
+      case 'bytes': if (edited === undefined) headers.push(name, value); break
       case 'length': sized = true; if (body === undefined) headers.push(name, value); break
       default: headers.push(name, value)
     }
   }
-  headers = withoutNamed(headers, connection)
+  headers = withoutOurs(withoutNamed(headers, connection), added)
   host = input.target.authority ?? host
   if (rules.host === 'preserve' && host !== undefined && host !== '') headers[1] = host
   if (body !== undefined && (sized || body.length > 0)) headers.push('content-length', String(body.length))
   // Only a trusted proxy knows better than the target itself which host was asked for.
   pushForwarding(headers, input, client.fromTrustedProxy ? client.host : input.target.authority ?? client.host)
+  for (const [name, value] of added ?? []) headers.push(name, value)
   return { method: input.method, target: input.target.raw, headers, body }
+}
+
+/** The digests of its body that a client sends along, in lower case: of one that was edited they are left out. */
+export function digestsIn (rawHeaders: readonly string[]): string[] {
+  const names = rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase())
+  return DIGESTS.filter((name) => names.includes(name))
 }
 
 /** True for a request that must be refused: more than one Host field (RFC 9112 §3.2). */
@@ -115,6 +135,13 @@ function withoutNamed (headers: string[], connection: string | undefined): strin
     if (!named.has(lower) || lower === 'content-length' || lower === 'te') kept.push(name, headers[i + 1] ?? '')
   }
   return kept
+}
+
+/** Of fields that are ours the backend gets ours alone, however the client spells his. */
+function withoutOurs (headers: string[], added: OwnHeaders = []): string[] {
+  if (added.length === 0) return headers
+  const ours = new Set(added.map(([name]) => name))
+  return headers.filter((_, i) => !ours.has((headers[i - i % 2] ?? '').toLowerCase().replaceAll('_', '-')))
 }
 
 function pushForwarding (headers: string[], { client, requestId }: OutboundInput, host: string | undefined): void {

@@ -8,7 +8,7 @@ import { createHttpProxy } from './http-proxy-forwarder.js'
 import { parseOrigin } from './origin.js'
 import { createUpgrade } from './websocket.js'
 
-export { hasSeveralHosts, outboundRules, prepareOutbound } from './outbound.js'
+export { digestsIn, hasSeveralHosts, outboundRules, prepareOutbound } from './outbound.js'
 export type { OutboundInput, OutboundRules } from './outbound.js'
 export { discardRest } from './request-body.js'
 

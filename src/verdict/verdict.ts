@@ -28,6 +28,8 @@ interface Refusal {
   readonly message: string
   /** Milliseconds until the refusal may lift by itself; absent: it does not, or nobody knows. */
   readonly retryAfterMs?: number
+  /** Where the backend's dialect can keep silent it does: the person was told a moment ago, or need not be told. */
+  readonly silent?: true
 }
 
 /** The words that the chat apps use for a ban, which their people and clients know. */
@@ -55,6 +57,8 @@ export interface LimitVerdict extends Refusal {
   /** What the limiter counts by, or what the policy calls it: `ip`, `user`, `global`, `ip+user`, `submission`. */
   readonly key: string
   readonly max: number
+  /** What `max` counts; absent: requests. */
+  readonly unit?: 'tokens'
   readonly windowMs: number
   /** Violation type; absent when the limiter books none. */
   readonly type?: string
@@ -89,7 +93,7 @@ export interface NotAllowedVerdict extends Refusal {
 /** Something in the message itself: told to the person, who may say it otherwise. */
 export interface ContentVerdict extends Refusal {
   readonly kind: 'content'
-  /** Kind of the check: `length`, `keywords`, `nonAlphanumeric`, `pattern`. */
+  /** Kind of the check: `length`, `keywords`, `nonAlphanumeric`, `pattern`; `doorman`. */
   readonly check: string
   /** Violation type; absent when the check books none. */
   readonly type?: string
@@ -107,6 +111,12 @@ export interface SuspensionVerdict extends Refusal {
   readonly isNew: boolean
 }
 
+/** The backend has it already: answered as delivered, and not forwarded again. Always silent. */
+export interface DeliveredVerdict extends Refusal {
+  readonly kind: 'delivered'
+  readonly silent: true
+}
+
 /** The request itself is at fault, or we or the backend are: codes of the catalogue in `errors.ts`. */
 export interface FaultVerdict extends Refusal {
   readonly kind: 'fault'
@@ -116,7 +126,7 @@ export interface FaultVerdict extends Refusal {
 
 export type Verdict =
   | BanVerdict | LimitVerdict | ConcurrencyVerdict | NonBrowserVerdict | NotAllowedVerdict
-  | ContentVerdict | SuspensionVerdict | FaultVerdict
+  | ContentVerdict | SuspensionVerdict | DeliveredVerdict | FaultVerdict
 
 /** A verdict whose violation has a price: limit, concurrency, non-browser and content refusals. */
 export type ScoredVerdict = LimitVerdict | ConcurrencyVerdict | NonBrowserVerdict | ContentVerdict

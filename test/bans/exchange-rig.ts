@@ -1,9 +1,10 @@
+import { EventEmitter } from 'node:events'
 import type { Exchange } from '../../src/exchange.js'
 import type { Identity, VerifiedUser } from '../../src/identity/contract.js'
 import { addressSubject } from '../../src/identity/identity.js'
 import { compilePolicy } from '../../src/policy/compile.js'
 import type { AccessRules, BanPolicy, Policy } from '../../src/policy/contract.js'
-import { createPlanner } from '../../src/policy/plan.js'
+import { createPlanner, NO_PARTS } from '../../src/policy/plan.js'
 import { T0 } from './ban-rig.js'
 
 export function policyOf (bans: Partial<BanPolicy> = {}): Policy {
@@ -11,7 +12,7 @@ export function policyOf (bans: Partial<BanPolicy> = {}): Policy {
   return { ...policy, bans: { ...policy.bans, ...bans } }
 }
 
-type Lists = 'denyUsers' | 'exemptUsers' | 'allowUsers' | 'allowGroups' | 'denyAddresses' | 'exemptAddresses'
+type Lists = 'allowRequired' | 'denyUsers' | 'exemptUsers' | 'allowUsers' | 'allowGroups' | 'denyAddresses' | 'exemptAddresses'
 
 export function accessRules (rules: Partial<Record<Lists, string[]>>): AccessRules {
   return {
@@ -23,6 +24,8 @@ export function accessRules (rules: Partial<Record<Lists, string[]>>): AccessRul
     exemptUserAgents: [],
     allowUsers: new Set(rules.allowUsers),
     allowGroups: new Set(rules.allowGroups),
+    allowRequired: rules.allowRequired !== undefined,
+    allowNotice: undefined,
   }
 }
 
@@ -45,9 +48,6 @@ export function identityOf ({ users = [], address = '198.51.100.1', bannable = t
   }
 }
 
-const noChecks = () =>
-  ({ headChecks: [], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [], frameChecks: [] })
-
 export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Exchange {
   const policy = more.policy ?? policyOf()
   return {
@@ -58,8 +58,9 @@ export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Excha
     headers: {},
     rawHeaders: [],
     upgrade: false,
+    connection: Object.assign(new EventEmitter(), { destroyed: false }),
     policy,
-    plan: createPlanner(policy, noChecks).planOf([]),
+    plan: createPlanner(policy, () => NO_PARTS).planOf([]),
     identity: identityOf(caller),
     exempt: false,
     params: {},
@@ -67,8 +68,11 @@ export function exchangeOf (caller: Caller, more: Partial<Exchange> = {}): Excha
     json: undefined,
     form: undefined,
     fields: undefined,
+    model: '',
     decision: undefined,
     observed: [],
+    isTrigger: true,
+    change: undefined,
     ...more,
   }
 }

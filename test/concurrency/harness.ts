@@ -1,10 +1,12 @@
+import { EventEmitter } from 'node:events'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { chain } from '../../src/chain.js'
 import { createConcurrency, type ConcurrencyOptions } from '../../src/concurrency/concurrency.js'
 import type { Lease, LeaseStore } from '../../src/concurrency/contract.js'
 import type { AnswerObserver, Exchange } from '../../src/exchange.js'
 import type { Identity } from '../../src/identity/contract.js'
-import type { ConcurrencyRule, Plan, Policy, ReleaseRule } from '../../src/policy/contract.js'
+import type { ConcurrencyRule, Policy, ReleaseRule } from '../../src/policy/contract.js'
+import type { Plan } from '../../src/policy/plan-contract.js'
 import { createMemoryLeases } from '../../src/stores/memory/leases.js'
 import { createScoresInProcess } from '../../src/stores/memory/scores.js'
 import type { Verdict } from '../../src/verdict/verdict.js'
@@ -58,6 +60,7 @@ export function exchangeOf (message: Message = {}): Exchange {
     headers: {},
     rawHeaders: [],
     upgrade: false,
+    connection: Object.assign(new EventEmitter(), { destroyed: false }),
     policy: { access: { exemptSkipsLimits: skipLimits }, bans: BANS } as Policy,
     plan: { concurrency: rules, releases: message.releases ?? [], mode } as Plan,
     identity: identityOf(message),
@@ -67,8 +70,11 @@ export function exchangeOf (message: Message = {}): Exchange {
     json: message.body,
     form: undefined,
     fields: undefined,
+    model: '',
     decision: undefined,
     observed: [],
+    isTrigger: true,
+    change: undefined,
   }
 }
 

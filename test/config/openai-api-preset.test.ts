@@ -25,6 +25,7 @@ t.test('one line switches content checks on for every way to ask a model, and th
     'POST /openai/deployments/:model/chat/completions openai',
     'POST /v1/responses openai', 'POST /responses openai',
     'POST /v1/completions openai', 'POST /completions openai', 'POST /openai/deployments/:model/completions openai',
+    'POST /api/chat openai', 'POST /api/generate openai', 'POST /completion openai', 'POST /infill openai',
     'POST /v1/messages anthropic',
   ])
   for (const { content } of inspected) t.ok(content?.checks.every(({ action }) => action === 'refuse'))
@@ -52,6 +53,10 @@ t.test('a prompt is found wherever the API puts it, and refused in the API\'s ow
     ['/v1/responses', { prompt: { id: 'p', variables: { topic: text } } }],
     ['/v1/completions', { prompt: text }],
     ['/v1/completions', { prompt: ['Hello', text] }],
+    ['/api/chat', { messages: [...turns, { role: 'user', content: text }] }],
+    ['/api/generate', { prompt: text }],
+    ['/completion', { prompt: [{ prompt_string: text }] }],
+    ['/infill', { input_prefix: text, input_suffix: '' }],
   ]
   for (const [path, body] of refused) {
     const error = { message: String, type: String, param: null }

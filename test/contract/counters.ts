@@ -1,8 +1,8 @@
 import type { Test } from 'tap'
 import type { LeaseStore } from '../../src/concurrency/contract.js'
-import { observedId, type CounterStore } from '../../src/limits/contract.js'
+import { observedId, type CounterStore, type Decision } from '../../src/limits/contract.js'
 import type { ScoreStore } from '../../src/violations/contract.js'
-import { breachFor, chargeOf, hitOf, leaseOf, limiterOf, questionOf, slotOf } from './limiters.js'
+import { breachFor, chargeOf, hitOf, leaseOf, limiterOf, questionOf, slotOf, tokensOf } from './limiters.js'
 
 export interface CounterStores {
   readonly counters: CounterStore
@@ -114,6 +114,81 @@ export function runCounterContract (t: Test, name: string, makeStores: MakeStore
         t.match((await ask()).states, [{ remaining: max * 0.2 - 1, charged: max * 0.4 }])
       }
     }
+  })
+
+  t.test(`${name}: tokens by the thousand out of millions: all or none, settled either way`, async (t) => {
+    const { counters } = await makeStores(t)
+    for (const algorithm of ['fixed-window', 'sliding-window', 'gcra'] as const) {
+      for (const max of [900, 5_000_000]) {
+        const hit = hitOf(tokensOf(`${algorithm}-${max}`, { max, algorithm, windowMs: 86_400_000 }), 'user:42', { cost: max / 4 - 3 })
+        const { limiter, bucket, subject, cost } = hit
+        const left = async () => (await counters.decide(questionOf([{ ...hit, peek: true }], NOW))).states[0]?.remaining
+        const ask = async () => counters.decide(questionOf([hit], NOW))
+        const decisions = await Promise.all(Array.from({ length: 10 }, ask))
+        t.equal(decisions.filter(({ refused }) => refused < 0).length, 4)
+        t.equal(await left(), 12)
+        const { at, states: [state] } = decisions[0] as Decision
+        const taken = { at, remaining: state?.remaining ?? 0 }
+        await counters.refund({ limiter, bucket, subject, cost: cost - 20, now: NOW + 1, taken })
+        t.ok(Math.abs((await left() ?? 0) - (cost - 8)) <= 1, `${algorithm} of ${max}: the rest is back`)
+        await counters.charge({ limiter, bucket, subject, cost: cost - 20, now: NOW + 1 })
+        t.ok(Math.abs((await left() ?? 0) - 12) <= 1, 'and taken again')
+      }
+    }
+  })
+
+  t.test(`${name}: what was taken in a window is given back to it, never to a later one`, async (t) => {
+    const { counters } = await makeStores(t)
+    const shapes = (['fixed-window', 'sliding-window', 'gcra'] as const).flatMap((algorithm) =>
+      [tokensOf(`${algorithm} of tokens`, { max: 1000, algorithm }), limiterOf(algorithm, { max: 1000, algorithm })])
+    for (const limiter of shapes) {
+      const hit = hitOf(limiter, 'user:42', { cost: 900 })
+      const { bucket, subject } = hit
+      const ask = async (at: number, cost: number) =>
+        (await counters.decide(questionOf([{ ...hit, cost }], at))).refused
+      const left = async (at: number) =>
+        (await counters.decide(questionOf([{ ...hit, cost: 1, peek: true }], at))).states[0]?.remaining
+      const { at, states: [state] } = await counters.decide(questionOf([hit], NOW))
+      const taken = { at, remaining: state?.remaining ?? 0 }
+      const late = NOW + 130_000
+      t.equal(await ask(late, 700), -1, 'long after')
+      await counters.refund({ limiter, bucket, subject, cost: 900, now: late + 10, taken })
+      t.equal(await left(late + 10), 300, `${limiter.name}: the late one gives back nothing of theirs`)
+      const its = { at: late, remaining: 300 }
+      await counters.refund({ limiter, bucket, subject, cost: 650, now: late + 10, taken: its })
+      t.equal(await left(late + 10), 950, 'the window\'s own goes back')
+    }
+  })
+
+  t.test(`${name}: in a sliding window, what was taken in the window before is given back there`, async (t) => {
+    const { counters } = await makeStores(t)
+    const hit = hitOf(tokensOf('sliding', { max: 1000, algorithm: 'sliding-window' }), 'user:42', { cost: 800 })
+    const { limiter, bucket, subject } = hit
+    await counters.decide(questionOf([hit], NOW))
+    const later = NOW + 90_000
+    const peek = { ...hit, cost: 1, peek: true }
+    const left = async () => (await counters.decide(questionOf([peek], later))).states[0]?.remaining
+    t.equal(await left(), 600, 'half of it still counts')
+    await counters.refund({ limiter, bucket, subject, cost: 600, now: later, taken: { at: NOW, remaining: 200 } })
+    t.equal(await left(), 900, 'half of what is left of it')
+  })
+
+  t.test(`${name}: a log gives back the places of their own instant, be they the newest or not`, async (t) => {
+    const { counters } = await makeStores(t)
+    const hit = hitOf(limiterOf('log', { max: 5, algorithm: 'sliding-window' }), 'user:42')
+    const { limiter, bucket, subject } = hit
+    const peek = { ...hit, peek: true }
+    const left = async (now: number) => (await counters.decide(questionOf([peek], now))).states[0]?.remaining
+    for (const [after, cost] of [[0, 2], [10_000, 1], [50_000, 1]] as const) {
+      await counters.decide(questionOf([{ ...hit, cost }], NOW + after))
+    }
+    const now = NOW + 50_000
+    await counters.refund({ limiter, bucket, subject, cost: 1, now, taken: { at: NOW + 10_000, remaining: 2 } })
+    await counters.refund({ limiter, bucket, subject, cost: 9, now, taken: { at: NOW + 20_000, remaining: 2 } })
+    t.equal(await left(now), 2)
+    t.equal(await left(NOW + 60_001), 4, 'the two of the beginning have left, the last one has not')
+    await counters.refund({ limiter, bucket, subject, cost: 2, now, taken: { at: NOW, remaining: 3 } })
+    t.equal(await left(now), 4)
   })
 
   t.test(`${name}: nothing passes a max of 0, and the client hears of a finite wait`, async (t) => {

@@ -23,13 +23,20 @@ export function limiterOf (name: string, part: Partial<Limiter> = {}): Limiter {
     only: undefined,
     type: undefined,
     shownAs: undefined,
+    tokens: undefined,
     after: 'head',
     suspend: undefined,
+    drop: undefined,
     message: undefined,
     observe: false,
     onFailure: 'local',
     ...part,
   }
+}
+
+/** The same, counting tokens. */
+export function tokensOf (name: string, part: Partial<Limiter> = {}): Limiter {
+  return limiterOf(name, { key: ['user'], tokens: { maxTokens: 1000, includeUsage: true }, after: 'body', ...part })
 }
 
 export function hitOf (limiter: Limiter, bucket = 'ip:203.0.113.9', part: Partial<Hit> = {}): Hit {

@@ -239,6 +239,38 @@ t.test('a defect of ours costs the one message that met it', async (t) => {
   t.equal(got.length, 1)
 })
 
+t.test('what a message reserved goes back where a defect ends it', async (t) => {
+  const { product, open, got } = await setUp(t, `
+version: 1
+preset: generic
+limiters:
+  watched: { key: user, max: 0, window: 1m, mode: observe }
+  budget: { key: user, unit: tokens, max: 1500, window: 1h, reserve: { maxTokens: 1000 } }
+routes: [{ match: GET /ws, frames: inspect, prompt: { text: [/text] }, limit: [watched, budget], reply: cheshire-cat }]
+`)
+  const ann = await open('ann')
+  const { info } = product.log
+  Object.assign(product.log, { info: () => { throw new Error('the disk is full') } })
+  for (let n = 0; n < 3; n++) t.match(await ann.say('hello'), { type: 'error', name: 'INTERNAL' })
+  Object.assign(product.log, { info })
+  t.match(await ann.say('hello'), { echo: /hello/ })
+  t.match(await ann.say('hello'), { type: 'chat' }, 'no answer to a frame tells what it cost')
+  t.equal(got.length, 1)
+})
+
+t.test('a message is counted by the model that it names', async (t) => {
+  const { open } = await setUp(t, `
+version: 1
+preset: generic
+tokens: { default: { model: [/model] } }
+limiters: { perModel: { key: model, max: 1, window: 1h } }
+routes: [{ match: GET /ws, frames: inspect, limit: [perModel], reply: cheshire-cat }]
+`)
+  const ann = await open('ann')
+  for (const model of ['small', 'large']) t.match(await ann.ask({ model }), { echo: RegExp(model) })
+  for (const model of ['Large', 'small']) t.match(await ann.ask({ model }), { text: /too many/i })
+})
+
 t.test('other WebSockets pass as bytes, whatever they say', async (t) => {
   const { product, open } = await setUp(t)
   const ann = await open('ann', '/other')

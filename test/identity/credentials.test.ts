@@ -170,7 +170,7 @@ t.test('a pattern runs in linear time, whatever the client sends, and only RE2 s
 
 const updates = source({
   from: [{ in: 'body', pointer: ['message', 'from', 'id'] }, { in: 'body', pointer: ['callback_query', 'from', 'id'] }],
-  secretHeader: { name: 'x-bot-secret', value: 'hush' },
+  secretHeader: { name: 'x-bot-secret', value: 'hush', required: false },
   group: [{ in: 'body', pointer: ['message', 'chat', 'id'] }],
 })
 

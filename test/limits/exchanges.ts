@@ -1,6 +1,9 @@
+import { EventEmitter } from 'node:events'
 import type { Exchange } from '../../src/exchange.js'
 import type { Identity } from '../../src/identity/contract.js'
-import type { BanPolicy, Plan, Policy } from '../../src/policy/contract.js'
+import type { BanPolicy, Policy } from '../../src/policy/contract.js'
+import type { Plan } from '../../src/policy/plan-contract.js'
+import { NO_PARTS } from '../../src/policy/plan.js'
 
 export const NOW = Date.parse('2026-11-21T12:00:00Z')
 
@@ -39,12 +42,15 @@ const POLICY: Policy = {
     exemptUserAgents: [],
     allowUsers: new Set(),
     allowGroups: new Set(),
+    allowRequired: false,
+    allowNotice: undefined,
   },
   bans: BANS,
   limiters: new Map(),
   outcomes: new Map(),
   concurrency: new Map(),
   content: new Map(),
+  doorman: undefined,
   browser: { violation: 'non_browser', score: 20 },
   routes: [],
   defaultReply: 'librechat-json',
@@ -60,19 +66,19 @@ const PLAN: Plan = {
   authRequired: false,
   browser: undefined,
   limiters: [],
+  tokens: [],
   forgiveMs: 0,
   outcomes: [],
   concurrency: [],
   releases: [],
   accounts: [],
+  once: undefined,
+  when: undefined,
   inspections: [],
+  doorman: [],
   frames: undefined,
   identity: [],
-  headChecks: [],
-  bodyChecks: [],
-  lateChecks: [],
-  bodyLimit: 0,
-  observers: [], frameChecks: [],
+  ...NO_PARTS,
   dialectOf: () => 'librechat-json',
   login: false,
   label: 'POST /api/agents/chat/:endpoint',
@@ -101,6 +107,7 @@ export function exchangeOf (part: ExchangePart = {}): Exchange {
     headers: part.headers ?? {},
     rawHeaders: [],
     upgrade: false,
+    connection: Object.assign(new EventEmitter(), { destroyed: false }),
     policy: {
       ...POLICY,
       bans: { ...BANS, ...part.bans },
@@ -114,8 +121,11 @@ export function exchangeOf (part: ExchangePart = {}): Exchange {
     json: undefined,
     form: undefined,
     fields: undefined,
+    model: '',
     decision: undefined,
     observed: [],
+    isTrigger: true,
+    change: undefined,
   }
 }
 

@@ -257,6 +257,27 @@ t.test('a refund gives back what the request was charged, and no more', async (t
   t.same(after.decision?.states.map(({ remaining }) => remaining), [3, 3, 1])
 })
 
+t.test('a refund long after gives back nothing of what others took meanwhile, also of the first of two questions', async (t) => {
+  for (const algorithm of ['fixed-window', 'sliding-window', 'gcra'] as const) {
+    const room = openRoom()
+    const checks = ['a', 'b'].map((name) => room.checkOf([limiterOf(name, { max: 5, algorithm })]))
+    const ask = async () => {
+      const exchange = exchangeOf()
+      for (const check of checks) await check(exchange)
+      return exchange
+    }
+    const refund = createRefund({ store: room.counters, clock: room.clock, onStoreError: room.onStoreError })
+    const slow = exchangeOf()
+    await checks[0]?.(slow)
+    room.time.now += 130_000
+    await ask()
+    room.time.now += 1
+    await checks[1]?.(slow)
+    refund(slow)
+    t.same((await ask()).decision?.states.map(({ remaining }) => remaining), [3, 3], algorithm)
+  }
+})
+
 t.test('observe mode notes what it would have refused, in a score of its own, and bans nobody', async (t) => {
   const room = openRoom()
   const check = room.checkOf([limiterOf('messageIp', { max: 1, score: 20, observe: true })])

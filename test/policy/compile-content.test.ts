@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { runCommand } from '../../src/cli/cli.js'
 import type { Policy } from '../../src/policy/contract.js'
-import { createPlanner } from '../../src/policy/plan.js'
+import { createPlanner, NO_PARTS } from '../../src/policy/plan.js'
 import { createRouteTable } from '../../src/policy/route-table.js'
 import { loadPolicy } from '../../src/policy/load-policy.js'
 import { sink } from '../cli/sink.js'
@@ -86,8 +86,7 @@ t.test('checks are named and priced, and those that are off are left out', async
 
 t.test('a request that leads to several entries is inspected by the rules of all, and not at all where none looks', async (t) => {
   const { policy } = await load(t, RULES)
-  const nothing = { headChecks: [], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [], frameChecks: [] }
-  const planner = createPlanner(policy, () => nothing)
+  const planner = createPlanner(policy, () => NO_PARTS)
   const table = createRouteTable(policy.routes)
   const planOf = (method: string, path: string) => planner.planOf(table.match(method, path)?.entries ?? [])
   const both = planOf('POST', '/A')

@@ -1,14 +1,16 @@
 import t from 'tap'
 import type { Check } from '../../src/exchange.js'
 import type { Limiter } from '../../src/limits/contract.js'
-import type { MessageRules, Policy, Requirements, RouteEntry } from '../../src/policy/contract.js'
-import { createPlanner } from '../../src/policy/plan.js'
+import type { Policy, RouteEntry } from '../../src/policy/contract.js'
+import type { MessageRules, Requirements } from '../../src/policy/plan-contract.js'
+import { createPlanner, NO_PARTS } from '../../src/policy/plan.js'
 
 const limiter = (name: string): Limiter => ({
   name,
   key: ['ip'],
   max: 1,
   windowMs: 1000,
+  tokens: undefined,
   algorithm: 'fixed-window',
   burst: 1,
   anonymous: 'skip',
@@ -22,6 +24,7 @@ const limiter = (name: string): Limiter => ({
   shownAs: undefined,
   after: 'head',
   suspend: undefined,
+  drop: undefined,
   message: undefined,
   observe: false,
   onFailure: 'local',
@@ -36,6 +39,7 @@ const entry = (index: number, asked: Partial<RouteEntry>): RouteEntry => ({
   identity: [],
   browserOnly: 'off',
   limiters: [],
+  tokens: undefined,
   forgiveMs: 0,
   outcomes: [],
   concurrency: undefined,
@@ -43,6 +47,9 @@ const entry = (index: number, asked: Partial<RouteEntry>): RouteEntry => ({
   account: undefined,
   prompt: undefined,
   content: undefined,
+  doorman: undefined,
+  when: undefined,
+  once: undefined,
   inspectsFrames: false,
   login: false,
   reply: 'problem',
@@ -56,7 +63,7 @@ const planner = (over: Partial<Policy> = {}) => {
   const compiled: Requirements[] = []
   const { planOf, handshakePlanOf } = createPlanner({ ...policy, ...over }, (requirements) => {
     compiled.push(requirements)
-    return { headChecks: [check], bodyChecks: [], lateChecks: [], bodyLimit: 0, observers: [], frameChecks: [] }
+    return { ...NO_PARTS, headChecks: [check] }
   })
   return { planOf, handshakePlanOf, compiled }
 }

@@ -1,6 +1,7 @@
 import t from 'tap'
-import { EACH, type Prompt, type PromptRule } from '../../src/prompt/contract.js'
-import { parsePointerPattern, promptOf } from '../../src/prompt/prompt.js'
+import { EACH, parsePointerPattern } from '../../src/json-pattern.js'
+import type { Prompt, PromptRule } from '../../src/prompt/contract.js'
+import { promptOf } from '../../src/prompt/prompt.js'
 import { promptRule, rules } from './rules.js'
 
 interface Row {

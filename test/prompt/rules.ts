@@ -1,15 +1,17 @@
+import { parsePointerPattern } from '../../src/json-pattern.js'
 import type { ConversationRule, PromptRule } from '../../src/prompt/contract.js'
-import { parsePointerPattern } from '../../src/prompt/prompt.js'
 
 /** A prompt rule as a policy file has it. */
 export interface WrittenRule {
   readonly text?: readonly string[]
   readonly conversation?: readonly { list: string, role: string, user?: readonly string[], text: readonly string[] }[]
+  readonly quotes?: readonly string[]
   readonly rest?: readonly string[]
   readonly fields?: readonly string[]
 }
 
-export function promptRule ({ text = [], conversation = [], rest = [], fields = [] }: WrittenRule): PromptRule {
+export function promptRule (written: WrittenRule): PromptRule {
+  const { text = [], conversation = [], quotes = [], rest = [], fields = [] } = written
   const patterns = (pointers: readonly string[]) => pointers.map((pointer) => parsePointerPattern(pointer) ?? [])
   return {
     texts: patterns(text),
@@ -19,6 +21,7 @@ export function promptRule ({ text = [], conversation = [], rest = [], fields = 
       users: new Set(user),
       texts: patterns(text),
     })),
+    quotes: patterns(quotes),
     rest: patterns(rest),
     fields,
   }

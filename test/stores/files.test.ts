@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from '
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { createAppendedFile } from '../../src/files/appended-file.js'
 import { createSavedFile, replaceFile } from '../../src/files/saved-file.js'
 import type { ViolationRecord } from '../../src/violations/contract.js'
 import { createJournal, type JournalOptions } from '../../src/violations/journal.js'
@@ -110,7 +111,7 @@ t.test('the chat app\'s own files are set aside whole, and said', async (t) => {
 
 t.test('damaged files are set aside, never over one another, and the start goes on', async (t) => {
   const dataDir = await freshDir(t)
-  const names = ['violations.json', 'bans.json', 'windows.json', 'suspensions.json', 'messages.json', 'logs.json']
+  const names = ['violations.json', 'bans.json', 'windows.json', 'deliveries.jsonl', 'suspensions.json', 'messages.json', 'logs.json']
   const damaged = ['{"$format":1,"message_limit":{"user:4', '[]', 'null', '{"$format":99,"bans":[]}', '{"$format":1,"bans":[{"subject":7}]}']
   for (const content of damaged) {
     for (const name of names) await writeFile(join(dataDir, name), content)
@@ -203,6 +204,37 @@ t.test('a hundred saves at once are two writes, each holding all that was there 
   await file.close()
   t.equal(await readFile(join(dataDir, 'x.json'), 'utf8'), '7')
   t.same(await readdir(dataDir), ['x.json'], 'no draft is left')
+})
+
+t.test('an appended file grows by lines, is written anew now and then, and whole again after a failure', async (t) => {
+  const dir = await freshDir(t)
+  const path = join(dir, 'sub', 'lines')
+  const { log, lines: logged } = collectLog()
+  const state = new Map<number, string>()
+  const file = createAppendedFile({ path, render: () => ['head\n', ...state.values()], size: () => state.size, log })
+  t.teardown(() => file.close())
+  const add = async (key: number, value: string) => {
+    state.set(key, `${value}\n`)
+    file.add(`${value}\n`)
+    await file.flush()
+  }
+  const linesIn = async () => (await readFile(path, 'utf8')).trimEnd().split('\n')
+  await t.rejects(add(1, 'a'), { code: 'ENOENT' })
+  await mkdir(join(dir, 'sub'))
+  await add(2, 'b')
+  t.strictSame(await linesIn(), ['head', 'a', 'b'])
+  t.equal(logged.length, 2, 'that it failed, and that it works again')
+  await Promise.all(['c', 'd', 'e'].map((value) => add(3, value)))
+  t.strictSame(await linesIn(), ['head', 'a', 'b', 'c', 'd', 'e'])
+  for (let n = 0; n < 1995; n++) file.add('e\n')
+  await file.flush()
+  t.equal((await linesIn()).length, 2001)
+  await add(3, 'f')
+  t.strictSame(await linesIn(), ['head', 'a', 'b', 'f'])
+  await file.close()
+  file.add('late\n')
+  await file.flush()
+  t.equal((await linesIn()).length, 4)
 })
 
 t.test('the journal is one line a violation, in order, also over a restart', async (t) => {

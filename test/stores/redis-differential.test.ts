@@ -40,6 +40,7 @@ const shape = fc.record({
   burst: fc.integer({ min: 1, max: 6 }),
   windowMs: fc.constantFrom(WINDOW_MS, WINDOW_MS / 4, 777),
   observe: fc.boolean(),
+  tokens: fc.constantFrom(undefined, { maxTokens: 10, includeUsage: true }),
 })
 const hit = fc.record({
   shape,
@@ -56,6 +57,10 @@ const action = fc.record({
   hits: fc.array(hit, { minLength: 1, maxLength: 4 }),
   step,
   slot: fc.constantFrom(undefined, 1, 2),
+  /** Of a refund: how long ago it was taken, and what was left. */
+  taken: fc.option(fc.record({
+    ago: fc.integer({ min: 0, max: 3 * WINDOW_MS }), remaining: fc.integer({ min: 0, max: 2000 }),
+  })),
 })
 type HitShape = typeof hit extends fc.Arbitrary<infer T> ? T : never
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never
@@ -82,7 +87,7 @@ async function compare ({ stores: { counters }, run, actions }: Comparison): Pro
   const scores = createScoresInProcess({ clock: () => now, retentionMs: 30 * DAY })
   const leases = createMemoryLeases({ scores })
   const memory = createMemoryCounters({ scores, leases, persisted: new LastingTable() })
-  for (const [place, { how, hits, step, slot }] of actions.entries()) {
+  for (const [place, { how, hits, step, slot, taken: late }] of actions.entries()) {
     now += step
     const asked = hits.map((one) => hitIn(run, one))
     if (how === 'decide') {
@@ -92,8 +97,9 @@ async function compare ({ stores: { counters }, run, actions }: Comparison): Pro
       const [{ limiter, bucket, subject, cost }] = asked as [Hit]
       // Where nothing passes Redis does not count, which shows only when a reload raises the limit.
       if (limiter.max === 0) continue
-      await counters[how]({ limiter, bucket, subject, cost, now })
-      memory[how]({ limiter, bucket, subject, cost, now })
+      const taken = how === 'refund' && late !== null ? { taken: { at: now - late.ago, remaining: late.remaining } } : {}
+      await counters[how]({ limiter, bucket, subject, cost, now, ...taken })
+      memory[how]({ limiter, bucket, subject, cost, now, ...taken })
     }
   }
 }
@@ -101,7 +107,7 @@ async function compare ({ stores: { counters }, run, actions }: Comparison): Pro
 function hitIn (run: number, { shape, user, cost, peek, score }: HitShape): Hit {
   const { isLarge, max, observe, ...rest } = shape
   const subject = `${user ? 'user' : 'ip'}:${run}`
-  const limiter = limiterOf(`${rest.algorithm}-${isLarge}`, {
+  const limiter = limiterOf(`${rest.algorithm}-${isLarge}-${rest.tokens !== undefined}`, {
     ...rest, observe, persist: true, max: isLarge ? 1001 + 300 * max : max,
   })
   const breach = score === undefined

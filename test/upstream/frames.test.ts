@@ -117,6 +117,38 @@ t.test('a message that is begun and not finished is not waited for for ever', as
   t.equal(chat.got.length, 3, 'who only says nothing may stay')
 })
 
+t.test('a message goes on as what replaces it, in its place and of its kind, however it came', async (t) => {
+  const replaces: FrameCheck = ({ data, binary }) => {
+    if (!data.includes('bad')) return undefined
+    const judged = { replace: Buffer.from(`${binary ? 'binary' : 'text'} ü ${'x'.repeat(data.length > 70_000 ? 200_000 : 0)}`) }
+    return data.includes('late') ? new Promise((resolve) => { setTimeout(() => { resolve(judged) }, 20) }) : judged
+  }
+  for (const compression of [true, false]) {
+    const chat = await startChat(t, { compression })
+    const { port } = await startHarness(t, chat.url, { check: replaces })
+    const client = await connect(t, port, { perMessageDeflate: compression })
+    const long = 'x'.repeat(80_000)
+    client.send('one')
+    client.send('bad, late')
+    client.send('two')
+    client.ping('between')
+    client.send(Buffer.from('bad'))
+    client.send('b', { fin: false })
+    client.send('ad', { fin: false })
+    client.send(long, { fin: true })
+    client.send('three')
+    t.ok(await until(() => chat.got.length === 6, 3_000))
+    const utf8 = (text: string) => Buffer.from(text).toString('latin1')
+    t.same(chat.got, [
+      { data: 'one', binary: false }, { data: utf8('text ü '), binary: false }, { data: 'two', binary: false },
+      { data: utf8('binary ü '), binary: true }, { data: utf8(`text ü ${'x'.repeat(200_000)}`), binary: false }, { data: 'three', binary: false },
+    ])
+    t.same(chat.pings, ['between'])
+    client.close()
+    await once(client, 'close')
+  }
+})
+
 t.test('messages pass in both directions byte for byte, with and without compression, and subprotocols as agreed', async (t) => {
   for (const compression of [true, false]) {
     const chat = await startChat(t, { compression })

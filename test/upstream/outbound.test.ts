@@ -90,3 +90,21 @@ t.test('upstream URLs are read in their three forms, others are refused', async 
   t.match(parseOrigin('unix:///run/chat.sock'), { socketPath: '/run/chat.sock' })
   for (const url of ['ftp://a', 'unix:relative.sock', 'nonsense']) t.throws(() => parseOrigin(url), TypeError)
 })
+
+t.test('of an edited body the type and the length are its own, and what spoke of the old bytes is gone', async (t) => {
+  const sent = [
+    'Host', 'a', 'Content-Type', 'application/json; charset=utf-16', 'Content-Encoding', 'gzip', 'Content-Length', '5', 'Content-MD5', 'x', 'Digest', 'x',
+    'content-digest', 'x', 'Repr-Digest', 'x', 'Connection', 'x-portcullis-class, content-length', 'X-Stays', '1',
+  ]
+  const body = Buffer.from('edited')
+  const edited = { type: 'application/json; charset=utf-8' }
+  t.same(headersOf(sent, { body, edited }), ['host', 'a', 'Content-Type', edited.type, 'X-Stays', '1', 'content-length', '6', ...ADDED])
+  t.same(headersOf(['Content-Type', 'a/b'], { body, edited: { type: undefined } }), ['host', 'backend:3080', 'Content-Type', 'a/b', 'content-length', '6', ...ADDED])
+  t.same(headersOf(sent.slice(0, 16), { body }), ['host', 'a', ...sent.slice(2, 6), ...sent.slice(8, 16), 'content-length', '6', ...ADDED], 'else they stay')
+})
+
+t.test('fields of ours stand in place of the client\'s, however it spells them', async (t) => {
+  const sent = ['X-Portcullis-Class', 'forged', 'x_class', 'forged', 'X-CLASS', 'forged', 'X-Other', 'x-class', 'Connection', 'x-class']
+  const added = [['x-class', 'DEEP'], ['x-portcullis-class', 'DEEP']] as const
+  t.same(headersOf(sent, { added }), ['host', 'backend:3080', 'X-Other', 'x-class', ...ADDED, 'x-class', 'DEEP', 'x-portcullis-class', 'DEEP'])
+})

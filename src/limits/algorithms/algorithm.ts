@@ -1,3 +1,5 @@
+import type { Taken } from '../contract.js'
+
 /** The numbers of a limiter that its algorithm needs. */
 export interface WindowRule {
   /** At least 1: a limiter through which nothing passes needs no algorithm. */
@@ -16,8 +18,8 @@ export interface Standing {
   readonly retryAt: number
 }
 
-/** How many places, and when. */
-export interface Asked { readonly cost: number, readonly now: number }
+/** How many places, and when; of a refund also when they were taken. */
+export interface Asked { readonly cost: number, readonly now: number, readonly taken?: Taken }
 
 /**
  * One way of counting, over a small state that a store keeps. No state = a whole bucket.
@@ -29,7 +31,7 @@ export interface WindowAlgorithm<State> {
   look (state: State | undefined, rule: WindowRule, asked: Asked): Standing
   /** Takes the places whether or not there is room. May change the state it is given and answer that. */
   charge (state: State | undefined, rule: WindowRule, asked: Asked): State
-  /** Gives the places back. */
+  /** Gives the places back; those of a window that is over are nobody's any more. */
   refund (state: State, rule: WindowRule, asked: Asked): State
 }
 

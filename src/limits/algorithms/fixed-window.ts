@@ -25,8 +25,9 @@ export const fixedWindow: WindowAlgorithm<FixedWindowState> = {
     return state
   },
 
-  refund (state, rule, { cost, now }) {
-    if (!hasEnded(state, rule, now)) state.count = Math.max(0, state.count - cost)
+  refund (state, rule, { cost, now, taken }) {
+    const isOfThisWindow = taken === undefined || taken.at >= state.startedAt
+    if (isOfThisWindow && !hasEnded(state, rule, now)) state.count = Math.max(0, state.count - cost)
     return state
   },
 }

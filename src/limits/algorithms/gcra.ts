@@ -1,3 +1,4 @@
+import type { Taken } from '../contract.js'
 import { isOfTheFuture, type WindowAlgorithm, type WindowRule } from './algorithm.js'
 
 /**
@@ -35,10 +36,19 @@ export const gcra: WindowAlgorithm<GcraState> = {
     return state
   },
 
-  refund (state, rule, { cost }) {
-    state.debt = Math.max(0, state.debt - cost * rule.windowMs)
+  refund (state, rule, { cost, now, taken }) {
+    const places = Math.min(cost * rule.windowMs, taken === undefined ? Infinity : unpaid(taken, rule, now))
+    state.debt = Math.max(0, state.debt - places)
     return state
   },
+}
+
+/**
+ * What has not come back by itself of the debt that stood after a charge. No more is given back, or it would be taken
+ * from those who came later.
+ */
+function unpaid ({ at, remaining }: Taken, rule: WindowRule, now: number): number {
+  return Math.max(0, (rule.burst - remaining) * rule.windowMs - Math.max(0, now - at) * rule.max)
 }
 
 /** Never above a full bucket, so that a rule made stricter by a reload forgives within one refill. */

@@ -35,8 +35,9 @@ export const slidingLog: WindowAlgorithm<SlidingLogState> = {
     return state
   },
 
-  refund (state, _rule, { cost }) {
-    state.hits.splice(-cost)
+  refund (state, _rule, { cost, taken }) {
+    if (taken === undefined) state.hits.splice(-cost)
+    else state.hits.splice(...placesOf(state.hits, taken.at, cost))
     return state
   },
 }
@@ -45,13 +46,26 @@ function hasLeft (hitAt: number, rule: WindowRule, now: number): boolean {
   return hitAt <= now - rule.windowMs || isOfTheFuture(hitAt, rule, now)
 }
 
-/** Index of the oldest hit that still counts: a binary search. */
+/** Index of the oldest hit that still counts. */
 function firstLive (hits: readonly number[], rule: WindowRule, now: number): number {
+  return firstBehind(hits, now - rule.windowMs)
+}
+
+/** Where those of one instant stand, and how many of them there are, `most` at most. */
+function placesOf (hits: readonly number[], at: number, most: number): [first: number, count: number] {
+  const end = firstBehind(hits, at)
+  let first = end
+  while (end - first < most && hits[first - 1] === at) first--
+  return [first, end - first]
+}
+
+/** Index of the first hit later than that: a binary search. */
+function firstBehind (hits: readonly number[], at: number): number {
   let low = 0
   let high = hits.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((hits[middle] as number) <= now - rule.windowMs) low = middle + 1
+    if ((hits[middle] as number) <= at) low = middle + 1
     else high = middle
   }
   return low

@@ -1,4 +1,4 @@
-import { isOfTheFuture, type WindowAlgorithm, type WindowRule } from './algorithm.js'
+import { isOfTheFuture, type Asked, type WindowAlgorithm, type WindowRule } from './algorithm.js'
 
 /**
  * Two counts instead of a log, for large `max`: the hits of the window before are taken to have come evenly,
@@ -41,12 +41,26 @@ export const slidingWeighted: WindowAlgorithm<SlidingWeightedState> = {
     return kept
   },
 
-  refund (state, _rule, { cost }) {
+  refund (state, rule, { cost, now, taken }) {
+    if (taken !== undefined) return refundOf(state, rule, { cost, now, taken })
     const ofCurrent = Math.min(cost, state.current)
     state.current -= ofCurrent
     state.previous = Math.max(0, state.previous - (cost - ofCurrent))
     return state
   },
+}
+
+/** Takes the places out of the window in which they were taken. */
+function refundOf (
+  state: SlidingWeightedState, rule: WindowRule, { cost, now, taken }: Required<Asked>
+): SlidingWeightedState {
+  const { startedAt, current, previous } = viewAt(state, rule, now)
+  const isOfCurrent = taken.at >= startedAt
+  const isOfPrevious = !isOfCurrent && taken.at >= startedAt - rule.windowMs
+  state.startedAt = startedAt
+  state.current = isOfCurrent ? Math.max(0, current - cost) : current
+  state.previous = isOfPrevious ? Math.max(0, previous - cost) : previous
+  return state
 }
 
 /** The state as it reads at `now`, with windows that have passed moved on. */

@@ -68,15 +68,16 @@ export function guardCounters (options: GuardedCountersOptions): CounterStore {
   }
   const refund: Errand<Charge, void> = {
     send: (charge) => remote.refund(charge),
-    instead (charge) { if (charge.limiter.onFailure === 'local') local.refund(charge) },
+    // What the store itself has counted is not given back to counts of our own.
+    instead (charge) { if (charge.limiter.onFailure === 'local' && charge.inProcess !== false) local.refund(charge) },
   }
   return {
     decide (request) {
       const unsent = findWatched(request, suspensions.memory.unsent)
       return unsent === undefined ? gate(decide, request) : suspendedDecision(unsent, request.now)
     },
-    charge: (request) => gate(charge, request),
-    refund: (request) => gate(refund, request),
+    charge: (request) => request.inProcess === true ? local.charge(request) : gate(charge, request),
+    refund: (request) => request.inProcess === true ? local.refund(request) : gate(refund, request),
   }
 }
 

@@ -29,14 +29,19 @@ export function decideWithoutStore (request: DecisionRequest, local: LocalCounte
   const localHits = hits.filter(isCountedLocally)
   const localSlots = slots.filter(isTakenLocally)
   if (localHits.length === hits.length && localSlots.length === slots.length) {
-    return { decision: local.decide(request), outcome: 'local' }
+    return { decision: inProcess(local.decide(request)), outcome: 'local' }
   }
   if (localHits.length === 0 && localSlots.length === 0) {
     const states = hits.map((hit) => wholeState(hit, now))
     return { decision: { ...admitted(states, now), slots: slots.map(() => UNHELD) }, outcome: 'open' }
   }
-  const part = local.decide({ ...request, hits: localHits, slots: localSlots })
+  const part = inProcess(local.decide({ ...request, hits: localHits, slots: localSlots }))
   return { decision: inOrderOf(request, part), outcome: 'local' }
+}
+
+/** What is settled later is settled here, be the store back by then or not. */
+function inProcess (decision: Decision): Decision {
+  return { ...decision, inProcess: true }
 }
 
 /** How a rule for slots does without the store: what only observes never refuses. */

@@ -10,6 +10,8 @@ export interface Bucket {
   /** From here on the bucket is whole and need not be kept. */
   readonly wholeAt: number
   readonly weight: number
+  /** As it stands on disk, once it was written there: most buckets of many do not change between two writings. */
+  line?: string
 }
 
 /**
@@ -36,6 +38,11 @@ export class BucketTable {
 
   get (key: string): WindowState | undefined {
     return this.#buckets.get(key)?.state
+  }
+
+  /** As `get`, with all that is kept about it. */
+  find (key: string): Bucket | undefined {
+    return this.#buckets.get(key)
   }
 
   set (key: string, state: WindowState, { wholeAt, now }: { wholeAt: number, now: number }): void {

@@ -11,7 +11,7 @@ import { BucketTable } from './bucket-table.js'
 import type { LocalSuspensions } from '../../suspensions/contract.js'
 
 const MAX_BUCKETS = 1_000_000
-/** Those on disk are written whole, so there are fewer. */
+/** Of those on disk there are fewer: they are written whole, or read at the start. */
 export const MAX_PERSISTED_BUCKETS = 100_000
 const NO_SLOTS: readonly TakeResult[] = []
 
@@ -26,6 +26,10 @@ export interface MemoryCountersOptions {
   readonly persisted?: BucketTable
   /** Called when one of those has changed. */
   onPersisted? (): void
+  /** Buckets of those among them that are `many`. */
+  readonly many?: BucketTable
+  /** Called when one of these has changed. */
+  onMany? (key: string): void
   readonly maxBuckets?: number
 }
 
@@ -40,9 +44,14 @@ export interface MemoryCounters extends CounterStore {
 
 /** Counters in process. Every call runs in one tick, which is all the atomicity there is to have. */
 export function createMemoryCounters (options: MemoryCountersOptions): MemoryCounters {
-  const { scores, leases, suspensions, persisted = new BucketTable(MAX_PERSISTED_BUCKETS), onPersisted } = options
+  const { scores, leases, suspensions, onPersisted, onMany } = options
+  const { persisted = new BucketTable(MAX_PERSISTED_BUCKETS), many = new BucketTable(MAX_PERSISTED_BUCKETS) } = options
   const volatile = new BucketTable(options.maxBuckets ?? MAX_BUCKETS)
-  const tableOf = (limiter: Limiter) => limiter.persist ? persisted : volatile
+
+  function tableOf (limiter: Limiter): BucketTable {
+    if (!limiter.persist) return volatile
+    return limiter.many === true ? many : persisted
+  }
 
   function stateOf ({ limiter, bucket }: Charge): WindowState | undefined {
     return tableOf(limiter).get(keyOf(limiter, bucket))
@@ -51,8 +60,11 @@ export function createMemoryCounters (options: MemoryCountersOptions): MemoryCou
   function put (charge: Charge, state: WindowState): Standing {
     const { limiter, bucket, now } = charge
     const standing = standingOf(limiter, state, charge)
-    tableOf(limiter).set(keyOf(limiter, bucket), state, { wholeAt: standing.resetAt, now })
-    if (limiter.persist) onPersisted?.()
+    const key = keyOf(limiter, bucket)
+    const table = tableOf(limiter)
+    table.set(key, state, { wholeAt: standing.resetAt, now })
+    if (table === persisted) onPersisted?.()
+    else if (table === many) onMany?.(key)
     return standing
   }
 
@@ -112,8 +124,8 @@ export function createMemoryCounters (options: MemoryCountersOptions): MemoryCou
       const state = stateOf(charge)
       if (state !== undefined) put(charge, refundWindow(charge.limiter, state, charge))
     },
-    get size () { return volatile.size + persisted.size },
-    get evicted () { return volatile.evicted + persisted.evicted },
+    get size () { return volatile.size + persisted.size + many.size },
+    get evicted () { return volatile.evicted + persisted.evicted + many.evicted },
   }
 }
 

@@ -3,11 +3,13 @@ import type { BanStore } from '../../bans/contract.js'
 import type { Clock } from '../../clock.js'
 import type { LeaseStore } from '../../concurrency/contract.js'
 import type { CounterStore } from '../../limits/contract.js'
+import type { SavedFile } from '../../files/saved-file.js'
 import type { Log } from '../../log.js'
 import type { SuspensionStore } from '../../suspensions/contract.js'
 import type { ScoreStore } from '../../violations/contract.js'
 import { createMemoryBans } from './bans.js'
-import { createMemoryCounters } from './counters.js'
+import { createMemoryCounters, type MemoryCounters } from './counters.js'
+import { openKnownDeliveries } from './deliveries-file.js'
 import { createMemoryLeases } from './leases.js'
 import { createMemoryScores } from './scores.js'
 import { createMemorySuspensions } from './suspensions.js'
@@ -50,13 +52,15 @@ export interface MemoryStats {
 export async function createMemoryStores (options: MemoryStoreOptions): Promise<MemoryStores> {
   const scores = await createMemoryScores(options)
   const windows = await openPersistedWindows(options)
+  const deliveries = await openKnownDeliveries(options)
   const leases = createMemoryLeases({ scores })
   const suspensions = await createMemorySuspensions(options)
   const { table: persisted, file: { touch: onPersisted } } = windows
-  const counters = createMemoryCounters({ scores, leases, suspensions, persisted, onPersisted })
+  const { table: many, onChange: onMany } = deliveries
+  const counters = createMemoryCounters({ scores, leases, suspensions, persisted, onPersisted, many, onMany })
   const bans = createMemoryBans(options)
   return {
-    counters,
+    counters: durable(counters, windows.file),
     scores,
     leases,
     bans,
@@ -71,10 +75,23 @@ export async function createMemoryStores (options: MemoryStoreOptions): Promise<
       evictedSuspensions: suspensions.table.evicted,
     }),
     flush: async () => {
-      await Promise.all([...[scores, windows, bans].map(({ file }) => file.flush()), suspensions.flush()])
+      await Promise.all([...[scores, windows, deliveries, bans].map(({ file }) => file.flush()), suspensions.flush()])
     },
     close: async () => {
-      await Promise.all([scores.close(), windows.file.close(), bans.file.close(), suspensions.close()])
+      const files = [windows, deliveries, bans].map(({ file }) => file.close())
+      await Promise.all([scores.close(), ...files, suspensions.close()])
+    },
+  }
+}
+
+/** Whoever must not be told before it is on disk waits for that; a disk that takes nothing keeps nobody waiting. */
+function durable (counters: MemoryCounters, { save }: SavedFile): CounterStore {
+  return {
+    ...counters,
+    decide (request) {
+      const decision = counters.decide(request)
+      const mustLast = decision.states.some(({ limiter, charged }) => limiter.durable === true && charged > 0)
+      return mustLast ? save().then(() => decision, () => decision) : decision
     },
   }
 }

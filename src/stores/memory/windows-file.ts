@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { WindowState } from '../../limits/window.js'
 import { expectFormat, isRecord, readOwnFile } from '../../files/own-file.js'
 import { createSavedFile, type SavedFile } from '../../files/saved-file.js'
-import { BucketTable } from './bucket-table.js'
+import { BucketTable, type Bucket } from './bucket-table.js'
 import { MAX_PERSISTED_BUCKETS } from './counters.js'
 import type { MemoryStoreOptions } from './memory-stores.js'
 
@@ -35,25 +35,39 @@ export async function openPersistedWindows ({ dataDir, clock, log }: MemoryStore
   return { table, file }
 }
 
-/** Taken at once, since states change in place. */
-function renderWindows (table: BucketTable, now: number): string[] {
+/** The lines are taken at once, since states change in place, and put together as they are written. */
+function renderWindows (table: BucketTable, now: number): Iterable<string> {
   const lines: string[] = []
-  for (const [key, { state, wholeAt }] of table.entries()) {
-    if (wholeAt > now) lines.push(`${JSON.stringify(key)}:${JSON.stringify({ wholeAt, ...state })}`)
+  for (const [key, bucket] of table.entries()) {
+    if (bucket.wholeAt > now) lines.push(bucket.line ??= lineOf(key, bucket))
   }
-  const pieces = [`{"$format":${FORMAT},"windows":{`]
-  for (let from = 0; from < lines.length; from += PIECE) {
-    pieces.push((from === 0 ? '\n' : ',\n') + lines.slice(from, from + PIECE).join(',\n'))
-  }
-  return [...pieces, '}}\n']
+  return piecesOf(lines)
 }
 
-interface Kept { readonly state: WindowState, readonly wholeAt: number }
+function * piecesOf (lines: readonly string[]): Iterable<string> {
+  yield `{"$format":${FORMAT},"windows":{`
+  for (let from = 0; from < lines.length; from += PIECE) {
+    yield (from === 0 ? '\n' : ',\n') + lines.slice(from, from + PIECE).join(',\n')
+  }
+  yield '}}\n'
+}
+
+/** A state that has changed since is another bucket's. */
+export function lineOf (key: string, { state, wholeAt }: Bucket): string {
+  return `${JSON.stringify(key)}:${JSON.stringify({ wholeAt, ...state })}`
+}
+
+export interface Kept { readonly state: WindowState, readonly wholeAt: number }
 
 /** Throws when the file is none of ours; buckets in it that make no sense are left out, and so are whole. */
 function parseWindows (content: unknown): [string, Kept][] {
   const { windows } = expectFormat(content, FORMAT)
   if (!isRecord(windows)) throw new Error('"windows" is missing')
+  return keptOf(windows)
+}
+
+/** Those that make sense. */
+export function keptOf (windows: Record<string, unknown>): [string, Kept][] {
   return Object.entries(windows).flatMap(([key, entry]): [string, Kept][] => {
     if (!isRecord(entry)) return []
     const { wholeAt, ...state } = entry

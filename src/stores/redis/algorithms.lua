@@ -26,8 +26,8 @@ function fixedWindow.charge (state, rule, cost, now)
   return { state[1], state[2] + cost }
 end
 
-function fixedWindow.refund (state, rule, cost, now)
-  if hasEnded(state, rule, now) then return state end
+function fixedWindow.refund (state, rule, cost, now, taken)
+  if hasEnded(state, rule, now) or (taken and taken.at < state[1]) then return state end
   return { state[1], math.max(0, state[2] - cost) }
 end
 
@@ -72,7 +72,16 @@ function slidingWeighted.charge (state, rule, cost, now)
   return { startedAt, current + cost, previous }
 end
 
-function slidingWeighted.refund (state, rule, cost)
+function slidingWeighted.refund (state, rule, cost, now, taken)
+  if taken then
+    local startedAt, current, previous = viewAt(state, rule, now)
+    if taken.at >= startedAt then
+      current = math.max(0, current - cost)
+    elseif taken.at >= startedAt - rule.windowMs then
+      previous = math.max(0, previous - cost)
+    end
+    return { startedAt, current, previous }
+  end
   local ofCurrent = math.min(cost, state[2])
   return { state[1], state[2] - ofCurrent, math.max(0, state[3] - (cost - ofCurrent)) }
 end
@@ -102,6 +111,12 @@ function gcra.charge (state, rule, cost, now)
   return { debt, math.max(now, state[2]) }
 end
 
-function gcra.refund (state, rule, cost)
-  return { math.max(0, state[1] - cost * rule.windowMs), state[2] }
+-- No more than what has not come back by itself, or it would be taken from those who came later.
+function gcra.refund (state, rule, cost, now, taken)
+  local places = cost * rule.windowMs
+  if taken then
+    local debt = (rule.burst - taken.remaining) * rule.windowMs
+    places = math.min(places, math.max(0, debt - math.max(0, now - taken.at) * rule.max))
+  end
+  return { math.max(0, state[1] - places), state[2] }
 end

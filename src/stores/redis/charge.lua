@@ -1,6 +1,6 @@
 -- Charges or refunds one bucket outside a decision.
 -- KEYS: the window. ARGV: now (epoch ms; 0 = the server's clock), charge or refund, kind (f, l, w, g), max, windowMs,
--- burst, cost.
+-- burst, cost; of a refund perhaps also when the places were taken, and how many were left then.
 
 local now = instantOf(ARGV[1])
 local rule = {
@@ -12,5 +12,6 @@ if ARGV[2] == 'charge' then
   local state = lookAtWindow(rule, cost, now)
   chargeWindow(rule, state, cost, now)
 else
-  refundWindow(rule, cost, now)
+  local taken = ARGV[8] and { at = tonumber(ARGV[8]), remaining = tonumber(ARGV[9]) } or nil
+  refundWindow(rule, cost, now, taken)
 end

@@ -14,11 +14,12 @@ export function createRedisCounters (decider: Decider): CounterStore {
   const { link } = decider
 
   async function change (how: 'charge' | 'refund', charge: Charge): Promise<void> {
-    const { limiter, cost, now } = charge
+    const { limiter, cost, now, taken } = charge
     const { max, windowMs, burst } = limiter
     // Nothing passes: there is nothing to count.
     if (max <= 0) return
-    const args = [link.now(now), how, kindOf(limiter), max, windowMs, burst, cost]
+    const since = taken === undefined ? [] : [taken.at, taken.remaining]
+    const args = [link.now(now), how, kindOf(limiter), max, windowMs, burst, cost, ...since]
     await runScript(link.fast, script, [windowKey(link, charge)], args)
   }
 

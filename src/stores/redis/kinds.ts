@@ -4,10 +4,10 @@ import { EXACT_SLIDING_MAX } from '../../limits/window.js'
 /** What `windows.lua` calls the algorithms: fixed window, sliding log, sliding window with weights, GCRA. */
 export type Kind = 'f' | 'l' | 'w' | 'g'
 
-export function kindOf ({ algorithm, max }: Pick<Limiter, 'algorithm' | 'max'>): Kind {
+export function kindOf ({ algorithm, max, tokens }: Pick<Limiter, 'algorithm' | 'max' | 'tokens'>): Kind {
   switch (algorithm) {
     case 'fixed-window': return 'f'
     case 'gcra': return 'g'
-    case 'sliding-window': return max <= EXACT_SLIDING_MAX ? 'l' : 'w'
+    case 'sliding-window': return max <= EXACT_SLIDING_MAX && tokens === undefined ? 'l' : 'w'
   }
 }

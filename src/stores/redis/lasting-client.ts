@@ -5,6 +5,8 @@ import { isCluster } from './topology.js'
 
 /** A connection that does not end by then is left to end by itself. */
 const CLOSE_MS = 500
+/** What a client says that is alive. */
+const REVIVALS = ['connecting', 'connect', 'ready', 'reconnecting'] as const
 
 /** A client that connects again for ever, until it is closed. */
 export interface LastingClient {
@@ -29,6 +31,8 @@ export function createLastingClient (client: RedisClient): LastingClient {
     if (isClosed) return
     timer = setTimeout(() => { client.connect().catch(ignore) }, retryDelayMs(++attempts))
   })
+  // An attempt that was under way when it was closed must not bring it back, or its process would never end.
+  for (const event of REVIVALS) client.on(event, () => { if (isClosed) client.disconnect() })
   return {
     client,
     close: async () => {

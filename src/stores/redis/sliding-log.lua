@@ -66,7 +66,9 @@ function slidingLog.charge (length, rule, cost, now)
   return length - surplus
 end
 
-function slidingLog.refund (length, rule, cost)
+function slidingLog.refund (length, rule, cost, _now, taken)
+  -- Those of that instant, or the newest.
+  if taken then return length - redis.call('LREM', rule.key, cost, int(taken.at)) end
   redis.call('LTRIM', rule.key, 0, -1 - cost)
   return math.max(0, length - cost)
 end

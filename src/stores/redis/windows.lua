@@ -55,7 +55,8 @@ local function chargeWindow (rule, state, cost, now)
   return save(rule, algorithms[rule.kind].charge(state, rule, cost, now), cost, now)
 end
 
-local function refundWindow (rule, cost, now)
+-- Taken: { at, remaining } of a charge that is given back long after; nil = a moment ago.
+local function refundWindow (rule, cost, now, taken)
   local state = algorithms[rule.kind].load(rule)
-  if state ~= nil then save(rule, algorithms[rule.kind].refund(state, rule, cost, now), cost, now) end
+  if state ~= nil then save(rule, algorithms[rule.kind].refund(state, rule, cost, now, taken), cost, now) end
 end
