@@ -1,10 +1,10 @@
 /** What becomes of a message that goes on. */
 import type { Exchange } from '../exchange.js'
+import { firstGraphemes } from '../graphemes.js'
 import { canEdit, noteEdits, rewritePrompt, tellBackend, type RewrittenPrompt } from '../rewriting/rewriting.js'
 import type { Verdict } from '../verdict/verdict.js'
 import type { DoormanUse } from './contract.js'
 import type { Judged, MeasuresOptions } from './measures.js'
-import { firstGraphemes } from './shortened.js'
 import { verdictOf } from './verdicts.js'
 
 const UNCHANGED: RewrittenPrompt = { edits: [], replaced: [] }
